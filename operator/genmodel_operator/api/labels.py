@@ -1,0 +1,71 @@
+"""Labels and annotations of every object that the operator owns: the one place that spells them."""
+
+from collections.abc import Mapping
+
+GROUP = "genmodel.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "GenerativeModel"
+PLURAL = "generativemodels"
+
+FIELD_MANAGER = "genmodel-operator"
+MANAGED_BY = "genmodel-operator"
+
+COMPONENT_SERVER = "server"
+COMPONENT_FETCH = "fetch"
+
+MODEL = f"{GROUP}/model"
+"""Name of the owning GenerativeModel; on every child and pod."""
+REVISION = f"{GROUP}/revision"
+"""First 10 hex digits of the inputs hash; on server pods and on revisions."""
+COMMIT = f"{GROUP}/commit"
+"""First 12 hex digits of the served Hub commit; on server pods and on revisions."""
+
+DESIRED_HASH = f"{GROUP}/desired-hash"
+"""On children: hash of what was last applied; equal hash and equal fields mean no write."""
+INPUTS_HASH = f"{GROUP}/inputs-hash"
+"""On ControllerRevisions: the whole inputs hash that the revision's name abbreviates."""
+PLAN = f"{GROUP}/plan"
+"""On ControllerRevisions: the plan as JSON, for people and tools."""
+SOURCE_REVISION = f"{GROUP}/source-revision"
+"""On ControllerRevisions: the branch, tag or commit that was resolved to the pinned commit."""
+UPDATE = f"{GROUP}/update"
+"""On the model, set by its user: any new value accepts a newer rendering and engine."""
+
+NAME_KEY = "app.kubernetes.io/name"
+INSTANCE_KEY = "app.kubernetes.io/instance"
+COMPONENT_KEY = "app.kubernetes.io/component"
+MANAGED_BY_KEY = "app.kubernetes.io/managed-by"
+PART_OF_KEY = "app.kubernetes.io/part-of"
+
+OWNED_SELECTOR = f"{MANAGED_BY_KEY}={MANAGED_BY}"
+"""Label selector of everything the operator owns; used for every watch and list of children."""
+
+
+def child_labels(model: str, component: str = COMPONENT_SERVER) -> dict[str, str]:
+    """Labels of every child of the model called ``model``."""
+    return {
+        NAME_KEY: "genmodel",
+        INSTANCE_KEY: model,
+        COMPONENT_KEY: component,
+        MANAGED_BY_KEY: MANAGED_BY,
+        PART_OF_KEY: "genmodel",
+        MODEL: model,
+    }
+
+
+def revision_labels(model: str, revision: str, commit: str) -> dict[str, str]:
+    """Labels of one revision's objects and server pods."""
+    return child_labels(model) | {REVISION: revision, COMMIT: commit[:12]}
+
+
+def server_selector(model: str, revision: str) -> dict[str, str]:
+    """What Service, Deployment and ``status.selector`` select."""
+    return {MODEL: model, REVISION: revision, COMPONENT_KEY: COMPONENT_SERVER}
+
+
+def owner_name(labels: Mapping[str, str]) -> str | None:
+    """Name of the model that owns an object with these labels, or None where it is not ours."""
+    if labels.get(MANAGED_BY_KEY) != MANAGED_BY:
+        return None
+    return labels.get(MODEL)

@@ -1,0 +1,83 @@
+"""What a repository holds at one commit: the facts that sizing and rendering stand on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class ServedTask(StrEnum):
+    """What a model is served as; the resolved form of ``spec.task``."""
+
+    GENERATE = "Generate"
+    EMBED = "Embed"
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """One file of the commit. ``sha256`` is set for LFS files, ``blob_id`` (git) for all."""
+
+    path: str
+    size_bytes: int
+    blob_id: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor as the safetensors header names it; ``dtype`` as there (BF16, F8_E4M3, ...)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Everything known of a model at a pinned commit; immutable and serialisable.
+
+    Attributes:
+        repository: Hub repository, ``org/name``.
+        commit: 40 hex digits.
+        architecture: ``architectures[0]`` of ``config.json``.
+        model_type: ``model_type`` of ``config.json``.
+        task: what it is served as when the user says ``Auto``.
+        tasks: everything it can be served as.
+        config: ``config.json`` as stored.
+        files: the files that are fetched and served; weights and what the engine reads beside them.
+        tensors: every tensor of the weight files, in file order.
+        parameters: number of elements as stored (packed weights count as stored).
+        weights_bytes: bytes of all tensors, without headers.
+        stored_precision: most common stored format by bytes: BFloat16, Float16, Float32, FP8, INT8, INT4.
+        quantization: ``quant_method`` of ``quantization_config``, None where not quantised.
+        max_context: the model's own limit in tokens.
+        license: as the card names it; ``gated``: whether it must be accepted on the Hub.
+        has_chat_template: whether chat requests can be answered.
+        provenance: for each field, where it was read.
+
+    """
+
+    repository: str
+    commit: str
+    architecture: str
+    model_type: str
+    task: ServedTask
+    tasks: tuple[ServedTask, ...]
+    config: Mapping[str, Any]
+    files: tuple[RepoFile, ...]
+    tensors: tuple[Tensor, ...]
+    parameters: int
+    weights_bytes: int
+    stored_precision: str
+    quantization: str | None
+    max_context: int
+    license: str | None = None
+    gated: bool = False
+    has_chat_template: bool = False
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def download_bytes(self) -> int:
+        """Bytes that a pod fetches."""
+        return sum(file.size_bytes for file in self.files)

@@ -1,0 +1,1 @@
+"""What runs in a model's pod: fetch the weights, serve them, watch the engine."""
