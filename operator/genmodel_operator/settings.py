@@ -4,7 +4,7 @@
 unknown name is an error, so that a typo never goes unnoticed.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -79,9 +79,9 @@ class Settings(Section):
     """Every model is looked at again this often, with jitter."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /metrics, /livez and /readyz; 0 chooses a free one."""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
-    log_format: str = "json"
+    log_format: Literal["json", "text"] = "json"
     """json or text."""
     hub: HubSettings = HubSettings()
     """The default Hub."""

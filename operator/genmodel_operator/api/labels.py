@@ -43,7 +43,7 @@ OWNED_SELECTOR = f"{MANAGED_BY_KEY}={MANAGED_BY}"
 
 
 def child_labels(model: str, component: str = COMPONENT_SERVER) -> dict[str, str]:
-    """Labels of every child of the model called ``model``."""
+    """Return the labels of every child of the model called ``model``."""
     return {
         NAME_KEY: "genmodel",
         INSTANCE_KEY: model,
@@ -55,17 +55,17 @@ def child_labels(model: str, component: str = COMPONENT_SERVER) -> dict[str, str
 
 
 def revision_labels(model: str, revision: str, commit: str) -> dict[str, str]:
-    """Labels of one revision's objects and server pods."""
+    """Return the labels of one revision's objects and server pods."""
     return child_labels(model) | {REVISION: revision, COMMIT: commit[:12]}
 
 
 def server_selector(model: str, revision: str) -> dict[str, str]:
-    """What Service, Deployment and ``status.selector`` select."""
+    """Return what Service, Deployment and ``status.selector`` select."""
     return {MODEL: model, REVISION: revision, COMPONENT_KEY: COMPONENT_SERVER}
 
 
 def owner_name(labels: Mapping[str, str]) -> str | None:
-    """Name of the model that owns an object with these labels, or None where it is not ours."""
+    """Return the name of the model that owns an object with these labels, or None where it is not ours."""
     if labels.get(MANAGED_BY_KEY) != MANAGED_BY:
         return None
     return labels.get(MODEL)

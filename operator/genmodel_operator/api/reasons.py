@@ -35,8 +35,8 @@ class ReasonInfo:
 
     @property
     def fields(self) -> frozenset[str]:
-        """Names of the values that the message needs."""
-        return frozenset(name for _, name, _, _ in Formatter().parse(self.message) if name)
+        """Names of the values that the message and its remedy need."""
+        return frozenset(name for _, name, _, _ in Formatter().parse(f"{self.message} {self.remedy}") if name)
 
 
 class Reason(StrEnum):
@@ -142,7 +142,8 @@ TABLE: dict[str, ReasonInfo] = {
     ),
     Reason.TOKEN_SECRET_MISSING: ReasonInfo(
         _PERSON,
-        "spec.source.hub.tokenSecretRef: the Secret {secret} has no key {key} or does not exist in namespace {namespace}",
+        "spec.source.hub.tokenSecretRef: the Secret {secret} has no key {key} "
+        "or does not exist in namespace {namespace}",
         "create it, for example: kubectl -n {namespace} create secret generic {secret} --from-literal={key}=hf_...",
     ),
     Reason.TOKEN_SECRET_FORBIDDEN: ReasonInfo(
@@ -187,7 +188,7 @@ TABLE: dict[str, ReasonInfo] = {
     ),
     Reason.REMOTE_CODE_REQUIRED: ReasonInfo(
         _PERSON,
-        "{repository} brings its own Python code (auto_map in config.json), which is never run here, "
+        "{repository} brings its own Python code (auto_map in {file}), which is never run here, "
         "even where the engine might do without it",
         "choose a model that the engine supports natively",
     ),
@@ -255,7 +256,7 @@ TABLE: dict[str, ReasonInfo] = {
         "raise the quota or change the policy that the message names",
     ),
     Reason.UNSCHEDULABLE: ReasonInfo(
-        _PERSON,
+        _PROGRESS,
         "no node takes the pod: {detail}",
         "free or add what is short; the pod is placed as soon as there is room",
     ),

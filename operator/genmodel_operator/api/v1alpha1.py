@@ -4,47 +4,69 @@ The CRD, the field reference and the validation all come from these models. Attr
 become the field descriptions of ``kubectl explain``; constraints become the CRD's schema.
 """
 
+import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from genmodel_operator.api import labels
-
-REPOSITORY_PATTERN = (
-    r"^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?/[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?$"
+from genmodel_operator.api.base import ApiModel, Rule, lacks, matches
+from genmodel_operator.api.v1alpha1_status import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    DisplayStatus,
+    DownloadStatus,
+    EndpointStatus,
+    GenerativeModelStatus,
+    MeasuredStatus,
+    MemoryBreakdown,
+    ModelStatus,
+    PlannedAccelerator,
+    PlanStatus,
+    Rejected,
+    RevisionStatus,
 )
+
+__all__ = [
+    "Accelerator",
+    "AcceleratorKind",
+    "AcceleratorPolicy",
+    "ApiModel",
+    "Condition",
+    "ConditionStatus",
+    "ConditionType",
+    "Context",
+    "DisplayStatus",
+    "DownloadStatus",
+    "EndpointStatus",
+    "Engine",
+    "EnvValueFrom",
+    "EnvVar",
+    "GenerativeModel",
+    "GenerativeModelSpec",
+    "GenerativeModelStatus",
+    "HubSource",
+    "MeasuredStatus",
+    "MemoryBreakdown",
+    "ModelStatus",
+    "ObjectMeta",
+    "PlanStatus",
+    "PlannedAccelerator",
+    "Precision",
+    "Rejected",
+    "RevisionStatus",
+    "SecretKeyRef",
+    "Source",
+    "Task",
+]
+
+_PART = "[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
+REPOSITORY_PATTERN = f"{_PART}/{_PART}"
+_LABEL_VALUE = "[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 NAME_MAX_LENGTH = 52
 """Longest ``metadata.name``: every child name and label value built from it still fits."""
-
-Text = Annotated[str, Field(max_length=4096)]
-
-
-def rule(expression: str, message: str, **more: str) -> dict[str, str]:
-    """One CEL rule of the CRD (``x-kubernetes-validations``)."""
-    return {"rule": expression, "message": message, **more}
-
-
-def rules(*expressions: dict[str, str]) -> dict[str, Any]:
-    """The ``json_schema_extra`` that carries CEL rules."""
-    return {"x-kubernetes-validations": list(expressions)}
-
-
-class ApiModel(BaseModel):
-    """Base of spec and status: camelCase on the wire, immutable, unknown fields dropped.
-
-    Unknown fields are refused by the API server under strict validation; a stored object that a
-    newer version wrote must still be readable here.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        extra="ignore",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Task(StrEnum):
@@ -86,16 +108,38 @@ class AcceleratorPolicy(StrEnum):
 class SecretKeyRef(ApiModel):
     """A key of a Secret in the model's namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[
+        str,
+        Field(max_length=253),
+        matches(
+            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+            "must be the name of a Secret: lower case letters, digits, '-' and '.'",
+        ),
+    ]
     """Name of the Secret."""
-    key: Annotated[str, Field(min_length=1, max_length=253)] = "token"
+    key: Annotated[
+        str,
+        Field(max_length=253),
+        matches(r"[A-Za-z0-9._-]+", "must be a key of the Secret: letters, digits, '-', '_' and '.'"),
+    ] = "token"
     """Key in the Secret."""
 
 
 class HubSource(ApiModel):
     """A Hugging Face Hub, or a server that speaks its protocol."""
 
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*)?$", max_length=512)] | None = None
+    endpoint: (
+        Annotated[
+            str,
+            Field(max_length=512),
+            matches(
+                r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?",
+                "must be an address such as https://huggingface.co or http://hub.mirror.svc:8080, "
+                "without user and password; a token belongs into tokenSecretRef",
+            ),
+        ]
+        | None
+    ) = None
     """Base URL of the Hub; absent: the operator's default. Example: http://hub.mirror.svc:8080"""
     token_secret_ref: SecretKeyRef | None = None
     """Access token for gated and private repositories; absent: the Secret genmodel-hub-token, if there is one."""
@@ -120,20 +164,32 @@ class Context(ApiModel):
 class Accelerator(ApiModel):
     """Limits what the planner may choose."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "!has(self.kind) || self.kind != 'CPU' || (!has(self.products) && !has(self.count))",
-                "spec.accelerator: products and count choose GPUs and cannot be set with kind CPU; "
-                "remove them or set kind to GPU",
-            )
-        )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.kind) || self.kind != 'CPU' || (!has(self.products) && !has(self.count))",
+            "products and count choose GPUs and cannot be set with kind CPU; remove them or set kind to GPU",
+            lambda it: it.kind != AcceleratorKind.CPU or (it.products is None and it.count is None),
+        ),
     )
 
     kind: AcceleratorKind = AcceleratorKind.AUTO
     """Auto takes a GPU where one fits, else CPU for small models."""
     products: (
-        Annotated[list[Annotated[str, Field(min_length=1, max_length=63)]], Field(min_length=1, max_length=32)] | None
+        Annotated[
+            list[
+                Annotated[
+                    str,
+                    Field(max_length=63),
+                    matches(
+                        _LABEL_VALUE,
+                        "must be a value of the node label nvidia.com/gpu.product, such as NVIDIA-L4; "
+                        "see kubectl get nodes -L nvidia.com/gpu.product",
+                    ),
+                ]
+            ],
+            Field(min_length=1, max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
+        ]
+        | None
     ) = None
     """Allowed GPU products as in the node label nvidia.com/gpu.product; absent: any."""
     count: Annotated[int, Field(ge=1, le=64)] | None = None
@@ -152,16 +208,19 @@ class EnvValueFrom(ApiModel):
 class EnvVar(ApiModel):
     """One environment variable of the engine's container."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                "has(self.value) != has(self.valueFrom)",
-                "spec.engine.env: each entry needs exactly one of value and valueFrom",
-            )
-        )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.value) != has(self.valueFrom)",
+            "each entry of env needs exactly one of value and valueFrom",
+            lambda it: (it.value is None) != (it.value_from is None),
+        ),
     )
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+    name: Annotated[
+        str,
+        Field(max_length=128),
+        matches(r"[A-Za-z_][A-Za-z0-9_]*", "must be a variable's name: letters, digits and '_', no digit first"),
+    ]
     """Name of the variable."""
     value: Annotated[str, Field(max_length=4096)] | None = None
     """The value; for a secret use valueFrom."""
@@ -172,7 +231,17 @@ class EnvVar(ApiModel):
 class Engine(ApiModel):
     """Escape hatch to the engine; what correctness needs is overridden and named in status."""
 
-    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")] | None = None
+    image: (
+        Annotated[
+            str,
+            Field(max_length=512),
+            matches(
+                r"[A-Za-z0-9]([A-Za-z0-9._:@/-]*[A-Za-z0-9])?",
+                "must be an image reference, such as docker.io/vllm/vllm-openai:v0.32.0",
+            ),
+        ]
+        | None
+    ) = None
     """Engine image; absent: the operator's default for the chosen accelerator."""
     args: Annotated[list[Annotated[str, Field(max_length=1024)]], Field(max_length=64)] = []
     """Arguments added to the engine's command line, as written."""
@@ -189,9 +258,31 @@ class Engine(ApiModel):
 class GenerativeModelSpec(ApiModel):
     """What is to be served. Only ``model`` is required."""
 
-    model: Annotated[str, Field(pattern=REPOSITORY_PATTERN, min_length=3, max_length=193)]
+    model: Annotated[
+        str,
+        Field(max_length=193),
+        matches(
+            REPOSITORY_PATTERN,
+            "must be org/name as on the Hub, for example mistralai/Mistral-7B-Instruct-v0.3",
+        ),
+        lacks("..", "names on the Hub never hold '..'; copy org/name from the model's page"),
+        lacks("--", "names on the Hub never hold '--'; copy org/name from the model's page"),
+        Rule(
+            "!self.endsWith('.git')",
+            "names on the Hub never end with '.git'; leave the ending out",
+            lambda it: not it.endswith(".git"),
+        ),
+    ]
     """Hub repository as org/name, for example mistralai/Mistral-7B-Instruct-v0.3."""
-    revision: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s~^:?*\[\\]+$")] = "main"
+    revision: Annotated[
+        str,
+        Field(max_length=255),
+        matches(
+            r"[^\x00-\x20\x7f~^:?*\[\\-][^\x00-\x20\x7f~^:?*\[\\]*",
+            "must be a branch, tag or commit as git names them: no spaces, none of ~^:?*[\\ and no '-' first",
+        ),
+        lacks("..", "must be one branch, tag or commit; a range with '..' is none"),
+    ] = "main"
     """Branch, tag or commit; resolved once to a commit that stays pinned."""
     source: Source | None = None
     """Where the files come from; absent: the operator's default Hub."""
@@ -216,222 +307,6 @@ class GenerativeModelSpec(ApiModel):
         return 0 if self.suspend else self.replicas
 
 
-class ConditionStatus(StrEnum):
-    """Value of a condition."""
-
-    TRUE = "True"
-    FALSE = "False"
-    UNKNOWN = "Unknown"
-
-
-class ConditionType(StrEnum):
-    """The conditions that the operator sets; Reconciling and Stalled exist only while true."""
-
-    READY = "Ready"
-    MODEL_RESOLVED = "ModelResolved"
-    PLANNED = "Planned"
-    WEIGHTS_READY = "WeightsReady"
-    AVAILABLE = "Available"
-    RECONCILING = "Reconciling"
-    STALLED = "Stalled"
-
-
-class Condition(ApiModel):
-    """One observation about the model, in the standard Kubernetes form."""
-
-    type: Annotated[str, Field(max_length=316)]
-    """Name of the condition."""
-    status: ConditionStatus
-    """True, False or Unknown."""
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
-    """Generation of the spec that the condition speaks of."""
-    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When status last changed."""
-    reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """Why, as one CamelCase word of the documented list."""
-    message: Annotated[str, Field(max_length=32768)]
-    """Why, and what a person can do about it."""
-
-
-class ModelStatus(ApiModel):
-    """What the repository holds, as resolved."""
-
-    repository: str
-    """Hub repository."""
-    commit: str
-    """The pinned commit, 40 hex digits."""
-    architecture: str
-    """First entry of architectures in config.json."""
-    task: str
-    """Generate or Embed."""
-    license: str | None = None
-    """Licence as the model card names it."""
-    gated: bool = False
-    """Whether the licence has to be accepted on the Hub."""
-    parameters: int | None = None
-    """Number of parameters as stored."""
-    precision: str | None = None
-    """Number format of the weights as stored."""
-    weights_bytes: int | None = None
-    """Bytes of the weight files."""
-    max_context: int | None = None
-    """Longest context of the model itself, in tokens."""
-
-
-class PlannedAccelerator(ApiModel):
-    """What one replica gets."""
-
-    resource: str
-    """Extended resource of the devices, or cpu."""
-    product: str
-    """Product of the devices, or CPU."""
-    count: int
-    """Devices per replica; 0 on CPU."""
-
-
-class MemoryBreakdown(ApiModel):
-    """Memory of one device, or of the container on CPU, in GiB; the parts add up to the total."""
-
-    total_gib: float
-    """Usable memory of one device; on CPU: the container's memory request."""
-    weights_gib: float
-    """Weights."""
-    kv_cache_gib: float
-    """KV cache."""
-    activation_gib: float
-    """Peak of intermediate results."""
-    overhead_gib: float
-    """Runtime, libraries and graphs."""
-    margin_gib: float
-    """Kept free."""
-
-
-class Rejected(ApiModel):
-    """A candidate that was not chosen."""
-
-    product: str
-    """Product of the devices, or CPU."""
-    count: int
-    """Devices per replica."""
-    reason: str
-    """Why not, in one line."""
-
-
-class PlanStatus(ApiModel):
-    """How the model is served, and why."""
-
-    accelerator: PlannedAccelerator
-    """What one replica gets."""
-    replicas_fit: int | None = None
-    """Replicas of this plan that the cluster could hold when it was made."""
-    tensor_parallel: int
-    """Tensor parallel size."""
-    pipeline_parallel: int = 1
-    """Pipeline parallel size."""
-    max_model_len: int
-    """Tokens per request."""
-    concurrency: float
-    """Requests of that length that fit into the KV cache at once."""
-    memory: MemoryBreakdown
-    """Where the memory goes."""
-    explanation: str
-    """The arithmetic, for a person to check."""
-    rejected: list[Rejected] = []
-    """Candidates that were not chosen."""
-    overridden: list[str] = []
-    """Entries of spec.engine that were not passed on because correctness needs ours."""
-
-
-class DownloadStatus(ApiModel):
-    """Progress of the download of the slowest pod."""
-
-    bytes_done: int
-    """Bytes on the volume."""
-    bytes_total: int
-    """Bytes that the model needs."""
-    seconds_left: int | None = None
-    """Estimate; absent: unknown."""
-
-
-class MeasuredStatus(ApiModel):
-    """What a running pod reported."""
-
-    weights_gib: float | None = None
-    """Memory of the loaded weights per device."""
-    kv_cache_gib: float | None = None
-    """Memory of the KV cache per device."""
-    kv_tokens: int | None = None
-    """Tokens that the KV cache holds."""
-    start_seconds: float | None = None
-    """From the engine's start to the first answer."""
-    engine_version: str | None = None
-    """Version that the engine reports."""
-
-
-class EndpointStatus(ApiModel):
-    """Where the model is reached."""
-
-    url: str
-    """OpenAI-compatible base URL inside the cluster."""
-    served_model_name: str
-    """Value of model in requests."""
-
-
-class RevisionStatus(ApiModel):
-    """Which revision is wanted and which one answers."""
-
-    current: str | None = None
-    """The desired revision."""
-    serving: str | None = None
-    """The revision that the Service selects."""
-
-
-class DisplayStatus(ApiModel):
-    """Strings for the columns of kubectl get."""
-
-    commit: str | None = None
-    """First 7 hex digits of the commit."""
-    accelerator: str | None = None
-    """Such as 1 x NVIDIA L4, or CPU."""
-    replicas: str | None = None
-    """Ready and desired replicas."""
-
-
-class GenerativeModelStatus(ApiModel):
-    """What the operator observed. Written only by the operator."""
-
-    observed_generation: int | None = None
-    """Generation of the spec that was acted on."""
-    conditions: Annotated[
-        list[Condition],
-        Field(
-            max_length=32,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-        ),
-    ] = []
-    """Observations in the standard form; Ready is the summary."""
-    model: ModelStatus | None = None
-    """What the repository holds."""
-    plan: PlanStatus | None = None
-    """How the model is served, and why."""
-    download: DownloadStatus | None = None
-    """Progress of the download while there is one."""
-    measured: MeasuredStatus | None = None
-    """What a running pod reported."""
-    endpoint: EndpointStatus | None = None
-    """Where the model is reached."""
-    revision: RevisionStatus | None = None
-    """Which revision is wanted and which one answers."""
-    display: DisplayStatus | None = None
-    """Strings for the columns of kubectl get."""
-    replicas: int | None = None
-    """Pods of the serving revision."""
-    ready_replicas: int | None = None
-    """Pods that answer."""
-    selector: str | None = None
-    """Label selector of the serving pods, for autoscalers."""
-
-
 class ObjectMeta(ApiModel):
     """The part of the metadata that the operator reads."""
 
@@ -446,14 +321,18 @@ class ObjectMeta(ApiModel):
 class GenerativeModel(ApiModel):
     """An open generative model served on this cluster, behind an OpenAI-compatible endpoint."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            rule(
-                f"self.metadata.name.size() <= {NAME_MAX_LENGTH} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-                f"metadata.name must be a DNS-1035 label of at most {NAME_MAX_LENGTH} characters "
-                "(lower case letters, digits and '-', starting with a letter): the names of its Service and pods are built from it",
-            )
-        )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"self.metadata.name.size() <= {NAME_MAX_LENGTH} "
+            "&& self.metadata.name.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            f"metadata.name must be a DNS-1035 label of at most {NAME_MAX_LENGTH} characters "
+            "(lower case letters, digits and '-', starting with a letter): "
+            "the names of its Service and pods are built from it",
+            lambda it: (
+                len(it.metadata.name) <= NAME_MAX_LENGTH
+                and re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", it.metadata.name) is not None
+            ),
+        ),
     )
 
     api_version: str = labels.API_VERSION
