@@ -1,1 +1,1 @@
-
+"""What the Hub says of a model."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from genmodel_operator.api.reasons import Reason, explain
+from genmodel_operator.api.v1alpha1 import Task
+
 
 class ServedTask(StrEnum):
     """What a model is served as; the resolved form of ``spec.task``."""
@@ -43,7 +46,7 @@ class ModelFacts:
         architecture: ``architectures[0]`` of ``config.json``.
         model_type: ``model_type`` of ``config.json``.
         task: what it is served as when the user says ``Auto``.
-        tasks: everything it can be served as.
+        tasks: everything it can be served as; see ``hub.tasks``.
         config: ``config.json`` as stored.
         files: the files that are fetched and served; weights and what the engine reads beside them.
         tensors: every tensor of the weight files, in file order.
@@ -81,3 +84,33 @@ class ModelFacts:
     def download_bytes(self) -> int:
         """Bytes that a pod fetches."""
         return sum(file.size_bytes for file in self.files)
+
+
+class Refused(Exception):
+    """The repository cannot be served as it is; a person must choose or change something.
+
+    ``values`` are exactly the fields of the reason's message.
+    """
+
+    def __init__(self, reason: Reason, **values: object) -> None:
+        """Take the reason and the values of its message pattern."""
+        self.reason = reason
+        self.values: dict[str, object] = values
+        super().__init__(explain(reason, **values))
+
+
+def choose_task(facts: ModelFacts, wanted: Task) -> ServedTask:
+    """Return what the model is served as when ``spec.task`` is ``wanted``.
+
+    Raises ``Refused`` (TaskUnsupported) where the model cannot do it.
+    """
+    if wanted is Task.AUTO:
+        return facts.task
+    task = ServedTask(wanted.value)
+    if task not in facts.tasks:
+        found = f"{_WORK[facts.task]} ({facts.architecture})"
+        raise Refused(Reason.TASK_UNSUPPORTED, repository=facts.repository, found=found, wanted=wanted.value)
+    return task
+
+
+_WORK = {ServedTask.GENERATE: "text generation", ServedTask.EMBED: "embeddings"}
