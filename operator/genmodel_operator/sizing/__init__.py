@@ -1,1 +1,1 @@
-
+"""What a model needs and what the cluster has. Pure."""
