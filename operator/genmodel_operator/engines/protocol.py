@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from genmodel_operator.hub.facts import ModelFacts
+from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
 
@@ -17,6 +17,22 @@ class Refusal:
     values: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EngineArgs:
+    """An engine's own command line in two parts, with the user's arguments between them.
+
+    The engine lets the last of two equal flags win, whatever spelling they have: ``tunable`` may be
+    overridden by the user, ``fixed`` may not.
+    """
+
+    tunable: tuple[str, ...]
+    fixed: tuple[str, ...]
+
+    def around(self, user_args: Sequence[str]) -> list[str]:
+        """Return the whole command line, with the user's arguments where they may override."""
+        return [*self.tunable, *user_args, *self.fixed]
+
+
 class EngineAdapter(Protocol):
     """One engine on one kind of device."""
 
@@ -27,7 +43,9 @@ class EngineAdapter(Protocol):
         """Return the engine's default image."""
         ...
 
-    def args(self, facts: ModelFacts, plan: ServingPlan, served_names: Sequence[str]) -> list[str]:
+    def args(
+        self, facts: ModelFacts, plan: ServingPlan, served_names: Sequence[str], *, task: ServedTask
+    ) -> EngineArgs:
         """Return the engine's own command line, as passed to the runtime after ``--``."""
         ...
 

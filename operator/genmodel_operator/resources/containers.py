@@ -1,0 +1,139 @@
+"""The containers of a model's pod: ``prepare`` fetches the weights, ``server`` runs the engine."""
+
+from typing import Any
+
+from genmodel_operator.engines.environment import startup_seconds
+from genmodel_operator.resources.environment import prepare_env, server_env
+from genmodel_operator.resources.literal import literal
+from genmodel_operator.resources.pod_inputs import PodInputs
+from genmodel_operator.resources.quantity import cores, count, gib
+from genmodel_operator.resources.volumes import (
+    ephemeral_limit_gib,
+    ephemeral_request_gib,
+    prepare_mounts,
+    server_mounts,
+)
+from genmodel_operator.sizing.plan import ServingPlan
+from genmodel_runtime.contract import (
+    HTTP_PORT,
+    HTTP_PORT_NAME,
+    PREPARE_CONTAINER,
+    RUNTIME_DIR,
+    RUNTIME_PORT,
+    RUNTIME_PORT_NAME,
+    SERVER_CONTAINER,
+    STARTUP_PROBE_SLACK_SECONDS,
+)
+
+PREPARE_COMMAND = ("python3", "-m", "genmodel_runtime", "prepare")
+SERVER_COMMAND = ("python3", f"{RUNTIME_DIR}/genmodel_runtime", "serve", "--")
+"""Runs the copied folder, so that an image's own PYTHONPATH stays as it is."""
+
+PREPARE_CPU = "200m"
+PREPARE_MEMORY_GIB = 0.5
+PREPARE_MEMORY_LIMIT_GIB = 2
+GPU_CORES_PER_DEVICE = 2
+"""Each device has a worker that keeps one core busy; the API server and the scheduler share the rest."""
+
+
+def prepare_container(pod: PodInputs) -> dict[str, Any]:
+    """Return the init container: it brings the runtime and the weights, and reports its progress.
+
+    It listens on the runtime's port too, undeclared: a name of a port belongs to one container only.
+    """
+    return {
+        "name": PREPARE_CONTAINER,
+        "image": pod.settings.runtime_image,
+        "command": list(PREPARE_COMMAND),
+        "env": prepare_env(pod),
+        "resources": _prepare_resources(pod.plan),
+        "volumeMounts": prepare_mounts(),
+        **_common(pod),
+    }
+
+
+def server_container(pod: PodInputs) -> dict[str, Any]:
+    """Return the container that serves: the engine's own image, started by our runtime."""
+    return {
+        "name": SERVER_CONTAINER,
+        "image": pod.engine_image,
+        "command": list(SERVER_COMMAND),
+        "args": [literal(argument) for argument in pod.engine_args],
+        "env": server_env(pod),
+        "ports": [_port(HTTP_PORT_NAME, HTTP_PORT), _port(RUNTIME_PORT_NAME, RUNTIME_PORT)],
+        "resources": _server_resources(pod),
+        "volumeMounts": server_mounts(),
+        **probes(startup_seconds(pod.facts, pod.settings)),
+        **_common(pod),
+    }
+
+
+def _common(pod: PodInputs) -> dict[str, Any]:
+    return {
+        "imagePullPolicy": pod.settings.engines.pull_policy,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+        },
+    }
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _prepare_resources(plan: ServingPlan) -> dict[str, Any]:
+    return {
+        "requests": {"cpu": PREPARE_CPU, "memory": gib(PREPARE_MEMORY_GIB), **_disk_request(plan)},
+        "limits": {"memory": gib(PREPARE_MEMORY_LIMIT_GIB), **_disk_limit(plan)},
+    }
+
+
+def _server_resources(pod: PodInputs) -> dict[str, Any]:
+    """Return requests and limits; no CPU limit, because throttling makes a busy engine look hung."""
+    plan = pod.plan
+    memory = {"memory": gib(plan.host_memory_gib)}
+    cpu = count(GPU_CORES_PER_DEVICE * plan.count) if plan.is_gpu else cores(pod.settings.engines.cpu_request)
+    devices = {plan.resource: count(plan.count)} if plan.is_gpu else {}
+    return {
+        "requests": {"cpu": cpu, **memory, **_disk_request(plan), **devices},
+        "limits": {**memory, **_disk_limit(plan), **devices},
+    }
+
+
+def _disk_request(plan: ServingPlan) -> dict[str, str]:
+    return {"ephemeral-storage": gib(ephemeral_request_gib(plan))}
+
+
+def _disk_limit(plan: ServingPlan) -> dict[str, str]:
+    return {"ephemeral-storage": gib(ephemeral_limit_gib(plan))}
+
+
+def probes(start_seconds: int) -> dict[str, Any]:
+    """Return the three probes, all answered by the runtime.
+
+    The startup probe asks each second, so that a pod takes requests as soon as it can; its end is
+    the backstop of the supervisor's own. Liveness is forward progress, decided in the runtime: its
+    own grace period is short, because an engine that hangs does not drain.
+    """
+    budget_seconds = start_seconds + STARTUP_PROBE_SLACK_SECONDS
+    return {
+        "startupProbe": _probe("/readyz", period=1, failures=budget_seconds, timeout=1),
+        "readinessProbe": _probe("/readyz", period=5, failures=3, timeout=5),
+        "livenessProbe": {
+            **_probe("/livez", period=10, failures=2, timeout=5),
+            "terminationGracePeriodSeconds": 5,
+        },
+    }
+
+
+def _probe(path: str, *, period: int, failures: int, timeout: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": RUNTIME_PORT_NAME, "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    }

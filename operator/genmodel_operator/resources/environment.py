@@ -1,0 +1,74 @@
+"""Environment of the two containers: the contract with the runtime, the engine's, the user's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from genmodel_operator.api.v1alpha1 import EnvVar
+from genmodel_operator.engines.environment import startup_seconds
+from genmodel_operator.resources.literal import literal
+from genmodel_operator.resources.names import served_names
+from genmodel_operator.resources.pod_inputs import PodInputs
+from genmodel_runtime.contract import CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, Env
+
+
+def contract_env(pod: PodInputs) -> dict[str, str]:
+    """Return the variables by which operator and runtime understand each other."""
+    engines = pod.settings.engines
+    return {
+        Env.CONTRACT.value: str(CONTRACT),
+        Env.REPOSITORY.value: pod.facts.repository,
+        Env.COMMIT.value: pod.facts.commit,
+        Env.TASK.value: pod.task.value,
+        Env.SERVED_NAMES.value: ",".join(served_names(pod.model)),
+        Env.ENGINE.value: pod.engine_name,
+        # Neither pickle files nor code of a repository: no field allows them yet.
+        Env.ALLOW.value: "",
+        Env.EXPECTED_BYTES.value: str(pod.facts.download_bytes),
+        Env.STARTUP_SECONDS.value: str(startup_seconds(pod.facts, pod.settings)),
+        Env.STALL_SECONDS.value: str(engines.stall_seconds),
+        Env.DRAIN_SECONDS.value: str(engines.drain_seconds),
+        Env.LIMITS.value: "{}",
+    }
+
+
+def prepare_env(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return the environment of ``prepare``: the only container that knows the Hub."""
+    hub = pod.model.spec.source.hub if pod.model.spec.source else None
+    own = {
+        "HF_ENDPOINT": hub.endpoint if hub and hub.endpoint else pod.settings.hub.endpoint,
+        "HF_TOKEN_PATH": f"{TOKEN_DIR}/{TOKEN_KEY}",
+        "HF_HOME": f"{TMP_DIR}/huggingface",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "HOME": TMP_DIR,
+    }
+    if not pod.settings.hub.xet:
+        own["HF_HUB_DISABLE_XET"] = "1"
+    return _entries(contract_env(pod) | own)
+
+
+def server_env(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return the environment of ``server``; a user's variable takes the place of ours of that name."""
+    entries = {entry["name"]: entry for entry in _entries(contract_env(pod) | pod.engine_env)}
+    entries["VLLM_HOST_IP"] = {
+        # Else the engine finds its address by a connection to the internet.
+        "name": "VLLM_HOST_IP",
+        "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}},
+    }
+    return list((entries | {variable.name: _user_entry(variable) for variable in pod.user_env}).values())
+
+
+def _entries(values: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [_entry(name, value) for name, value in values.items()]
+
+
+def _entry(name: str, value: str) -> dict[str, Any]:
+    """Return one variable; an empty value is left out, as the API server does."""
+    return {"name": name, "value": literal(value)} if value else {"name": name}
+
+
+def _user_entry(variable: EnvVar) -> dict[str, Any]:
+    if variable.value_from is None:
+        return _entry(variable.name, variable.value or "")
+    ref = variable.value_from.secret_key_ref
+    return {"name": variable.name, "valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}}}

@@ -1,0 +1,82 @@
+"""Volumes of a model's pod and where its containers mount them."""
+
+from typing import Any
+
+from genmodel_operator.resources.pod_inputs import PodInputs
+from genmodel_operator.resources.quantity import gib
+from genmodel_operator.sizing.plan import ServingPlan
+from genmodel_runtime.contract import (
+    CACHE_DIR,
+    MODELS_DIR,
+    RUNTIME_DIR,
+    SHM_DIR,
+    TMP_DIR,
+    TOKEN_DIR,
+    TOKEN_KEY,
+)
+
+RUNTIME_GIB = 1 / 16
+CACHE_GIB = 10
+"""Compiled kernels and graphs of one model."""
+TMP_GIB = 2
+LOGS_GIB = 1
+READABLE_BY_GROUP = 0o440
+
+
+def volumes(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return the pod's volumes; every emptyDir has a limit, so that no pod fills its node."""
+    return [
+        _empty_dir("runtime", RUNTIME_GIB),
+        _empty_dir("weights", pod.plan.ephemeral_gib),
+        _empty_dir("cache", CACHE_GIB),
+        _empty_dir("tmp", TMP_GIB),
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": gib(pod.plan.shm_gib)}},
+        {"name": "token", "secret": _token_secret(pod)},
+    ]
+
+
+def _empty_dir(name: str, size_gib: float) -> dict[str, Any]:
+    return {"name": name, "emptyDir": {"sizeLimit": gib(size_gib)}}
+
+
+def _token_secret(pod: PodInputs) -> dict[str, Any]:
+    """Return the Hub token's Secret; optional, because open models need none."""
+    hub = pod.model.spec.source.hub if pod.model.spec.source else None
+    ref = hub.token_secret_ref if hub else None
+    return {
+        "secretName": ref.name if ref else pod.settings.hub.token_secret_name,
+        "optional": True,
+        "defaultMode": READABLE_BY_GROUP,
+        "items": [{"key": ref.key if ref else TOKEN_KEY, "path": TOKEN_KEY}],
+    }
+
+
+def prepare_mounts() -> list[dict[str, Any]]:
+    """Return the mounts of ``prepare``: the only container that sees the token."""
+    return [
+        {"name": "runtime", "mountPath": RUNTIME_DIR},
+        {"name": "weights", "mountPath": MODELS_DIR},
+        {"name": "tmp", "mountPath": TMP_DIR},
+        {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True},
+    ]
+
+
+def server_mounts() -> list[dict[str, Any]]:
+    """Return the mounts of ``server``: what was verified cannot be changed."""
+    return [
+        {"name": "runtime", "mountPath": RUNTIME_DIR, "readOnly": True},
+        {"name": "weights", "mountPath": MODELS_DIR, "readOnly": True},
+        {"name": "cache", "mountPath": CACHE_DIR},
+        {"name": "tmp", "mountPath": TMP_DIR},
+        {"name": "shm", "mountPath": SHM_DIR},
+    ]
+
+
+def ephemeral_request_gib(plan: ServingPlan) -> float:
+    """Return the disk that the pod needs from its first minute: its weights, and a little."""
+    return plan.ephemeral_gib + LOGS_GIB
+
+
+def ephemeral_limit_gib(plan: ServingPlan) -> float:
+    """Return the disk above which the pod is evicted: all its volumes full, and its logs."""
+    return plan.ephemeral_gib + RUNTIME_GIB + CACHE_GIB + TMP_GIB + LOGS_GIB
