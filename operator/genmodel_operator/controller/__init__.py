@@ -1,1 +1,1 @@
-
+"""The loop: queue, steps, errors."""

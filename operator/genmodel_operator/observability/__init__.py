@@ -1,1 +1,1 @@
-
+"""Metrics, health and logs."""

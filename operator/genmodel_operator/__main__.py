@@ -1,0 +1,70 @@
+"""Composes the operator and runs it: settings, reconciler, exit code; nothing else."""
+
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from genmodel_operator.configuration import ConfigurationError, load_settings
+from genmodel_operator.controller.context import Tools
+from genmodel_operator.controller.inventory import NodeInventory
+from genmodel_operator.controller.observe import HttpRuntimeReader
+from genmodel_operator.controller.progress import StatusPace
+from genmodel_operator.controller.queue import Key
+from genmodel_operator.controller.reconcile import Reconciler
+from genmodel_operator.hub.client import HubClient
+from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
+from genmodel_operator.settings import Settings
+
+
+@asynccontextmanager
+async def reconciling(parts: Parts) -> AsyncIterator[Work]:
+    """Make the reconciler with what it needs beside the parts, and close that in the end."""
+    inventory = NodeInventory(parts.client)
+    runtimes = HttpRuntimeReader()
+    hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
+    tools = Tools(
+        client=parts.client,
+        hub=hub,
+        cache=parts.cache,
+        inventory=inventory,
+        runtimes=runtimes,
+        settings=parts.settings,
+        now=_now,
+    )
+    reconciler = Reconciler(tools=tools, events=parts.events, pace=StatusPace(time.monotonic))
+
+    def nodes_changed() -> frozenset[Key]:
+        inventory.invalidate()
+        return reconciler.waiting_for_nodes()
+
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hub.close)
+        stack.push_async_callback(runtimes.close)
+        yield Work(handle=reconciler, nodes_changed=nodes_changed)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def run(settings: Settings, *, environ: Mapping[str, str] | None = None) -> int:
+    """Run the operator and return the process's exit code: 0 after SIGTERM, 1 after a failure, 2 on wrong settings."""
+    return run_process(settings, environ=os.environ if environ is None else environ, make_work=reconciling)
+
+
+def main() -> None:
+    """Run with the settings of the environment and the file that it names."""
+    try:
+        settings = load_settings(os.environ)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"genmodel: {problem}\n")
+        sys.exit(EXIT_USAGE)
+    exit_process(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""``genmodel render``: the exact objects that the operator would create."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from genmodel_operator.api.reasons import Reason, explain
+from genmodel_operator.api.v1alpha1 import GenerativeModel
+from genmodel_operator.cli.hub import REFUSED, fetch_facts, read_facts
+from genmodel_operator.cli.input import CommandError, read_models
+from genmodel_operator.cli.nodes import inventory_of
+from genmodel_operator.controller.steps import plan_policy
+from genmodel_operator.engines import engine_for
+from genmodel_operator.hub.facts import ModelFacts, Refused, ServedTask, choose_task
+from genmodel_operator.resources import build_all
+from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.accelerators import Inventory
+from genmodel_operator.sizing.plan import Misfit, ServingPlan, plan_serving
+
+NOTHING_FITS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """What the user asked for; the names are those of the options."""
+
+    filename: str
+    facts: str | None
+    nodes: str | None
+    gpu: Sequence[str]
+    cpu: Sequence[str]
+    namespace: str | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The objects as text, and one line per model that says how it is served."""
+
+    text: str
+    notes: tuple[str, ...]
+
+
+async def render(request: RenderRequest, *, settings: Settings, environ: Mapping[str, str]) -> Rendered:
+    """Return the objects of all models in the file; raise ``CommandError``."""
+    models = read_models(request.filename, request.namespace)
+    given = read_facts(request.facts) if request.facts else None
+    for model in models:
+        _check_repository(model, given, request)
+    inventory = await inventory_of(
+        nodes_file=request.nodes, gpus=request.gpu, cpus=request.cpu, settings=settings, environ=environ
+    )
+    objects: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for model in models:
+        facts = given or await _facts_of(model, settings, environ)
+        task, plan = plan_model(model, facts, inventory, settings)
+        objects += build_all(model, facts, task, plan, settings)
+        notes.append(f"{model.metadata.name}: {plan.explanation}")
+    return Rendered(_format(objects, request.output), tuple(notes))
+
+
+def _check_repository(model: GenerativeModel, facts: ModelFacts | None, request: RenderRequest) -> None:
+    if facts is not None and facts.repository != model.spec.model:
+        raise CommandError(
+            f"{request.filename}: spec.model: {model.spec.model!r} is not the repository of {request.facts}, "
+            f"which holds the facts of {facts.repository}; genmodel facts {model.spec.model} writes the right ones"
+        )
+
+
+async def _facts_of(model: GenerativeModel, settings: Settings, environ: Mapping[str, str]) -> ModelFacts:
+    hub = model.spec.source.hub if model.spec.source else None
+    endpoint = hub.endpoint if hub and hub.endpoint else settings.hub.endpoint
+    return await fetch_facts(
+        model.spec.model, model.spec.revision, endpoint=endpoint, settings=settings, environ=environ
+    )
+
+
+def plan_model(
+    model: GenerativeModel, facts: ModelFacts, inventory: Inventory, settings: Settings
+) -> tuple[ServedTask, ServingPlan]:
+    """Return what a model is served as and how, as the operator decides; raise ``CommandError`` where it cannot be."""
+    name = model.metadata.name
+    try:
+        task = choose_task(facts, model.spec.task)
+    except Refused as refused:
+        raise CommandError(f"{name}: {refused.reason}: {refused}", exit_code=REFUSED) from refused
+    plan = plan_serving(facts=facts, task=task, spec=model.spec, inventory=inventory, policy=plan_policy(settings))
+    if isinstance(plan, Misfit):
+        rejected = [f"{name}: not {one.count} x {one.product}: {one.reason}" for one in plan.rejected]
+        said = explain(Reason(plan.reason), **dict(plan.values))
+        raise CommandError(f"{name}: {plan.reason}: {said}", *rejected, exit_code=NOTHING_FITS)
+    refusal = engine_for(plan).supports(facts)
+    if refusal is not None:
+        said = explain(Reason(refusal.reason), **dict(refusal.values))
+        raise CommandError(f"{name}: {refusal.reason}: {said}", exit_code=REFUSED)
+    return task, plan
+
+
+def _format(objects: list[dict[str, Any]], output: str) -> str:
+    if output == "json":
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}, indent=2) + "\n"
+    return yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True, allow_unicode=True, width=120)

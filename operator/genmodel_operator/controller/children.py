@@ -1,0 +1,198 @@
+"""The model's children: read what is ours, write what differs, never take what is not ours."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from genmodel_operator.api import labels
+from genmodel_operator.api.reasons import Reason
+from genmodel_operator.causes import is_ready
+from genmodel_operator.controller.context import Context, Object
+from genmodel_operator.controller.errors import Stalled, Waiting
+from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
+from genmodel_operator.kube.apply import Ownership, is_applied, ownership
+from genmodel_operator.kube.errors import Forbidden, Invalid, NotFound
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Kind
+from genmodel_operator.resources.deployment import build_deployment
+from genmodel_operator.resources.hashing import with_desired_hash
+from genmodel_operator.resources.revision import Revision, build_controller_revision, revision_from_object
+from genmodel_operator.resources.service import build_service
+
+log = logging.getLogger(__name__)
+
+KEPT_REVISIONS = 2
+"""ControllerRevisions without a Deployment that stay, for going back."""
+CLEANUP_SECONDS = 2.0
+
+
+async def gather(ctx: Context) -> None:
+    """Read our children; from the watch cache where that is enough, live at each resync."""
+    ctx.revisions = _frozen(await _read(ctx, CONTROLLER_REVISION))
+    ctx.deployments = {_revision_of(found): found for found in await _read(ctx, DEPLOYMENT)}
+    services = [found for found in await _read(ctx, SERVICE) if found["metadata"]["name"] == ctx.name]
+    ctx.service = services[0] if services else None
+    ctx.serving = _serving(ctx.service)
+    ctx.pods = [
+        pod for pod in await _read(ctx, POD) if pod["metadata"].get("labels", {}).get(labels.REVISION) is not None
+    ]
+
+
+def _frozen(objects: list[Object]) -> list[Revision]:
+    """Return the revisions that can be read, newest first; one that cannot is left as it is."""
+    revisions = []
+    for found in objects:
+        try:
+            revisions.append(revision_from_object(found))
+        except ValueError as error:
+            log.warning("a ControllerRevision was passed over: %s", error)
+    return sorted(revisions, key=lambda revision: revision.number, reverse=True)
+
+
+async def _read(ctx: Context, kind: Kind) -> list[Object]:
+    """Return our live objects of a kind: owned by this very model, not by an older one of its name."""
+    if ctx.resync:
+        selector = f"{labels.OWNED_SELECTOR},{labels.MODEL}={ctx.name}"
+        found = await ctx.tools.client.list(kind, ctx.namespace, label_selector=selector)
+        ctx.tools.cache.replace(kind, ctx.namespace, ctx.name, found)
+    else:
+        found = ctx.tools.cache.of_model(kind, ctx.namespace, ctx.name)
+    if kind is POD:
+        return found
+    uid = ctx.model.metadata.uid
+    return [item for item in found if ownership(item, model_uid=uid, model_name=ctx.name) in _OURS]
+
+
+_OURS = (Ownership.OURS, Ownership.LOST_OWNER)
+
+
+def _revision_of(found: Mapping[str, Any]) -> str:
+    return str(found["metadata"].get("labels", {}).get(labels.REVISION, ""))
+
+
+def _serving(service: Object | None) -> str | None:
+    selector = (service or {}).get("spec", {}).get("selector") or {}
+    revision = selector.get(labels.REVISION)
+    return str(revision) if revision else None
+
+
+async def apply(ctx: Context) -> None:
+    """Write the children that differ: the frozen revision first, then what runs, then the Service."""
+    decision = decide_rollout(_state(ctx))
+    runnable = {revision.id: revision for revision in ctx.revisions}
+    if ctx.current is not None:
+        runnable[ctx.current.id] = ctx.current
+        await _write(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, ctx.current))
+    for revision_id, replicas in decision.replicas.items():
+        if revision_id in runnable:
+            await _apply_deployment(ctx, runnable[revision_id], replicas)
+    if decision.service is not None:
+        ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
+        ctx.serving = decision.service
+    await _remove(ctx, decision)
+
+
+async def _apply_deployment(ctx: Context, revision: Revision, replicas: int) -> None:
+    desired = build_deployment(ctx.model, revision, replicas)
+    ctx.deployments[revision.id] = await _write(ctx, DEPLOYMENT, desired)
+
+
+def _state(ctx: Context) -> RolloutState:
+    current = ctx.current.id if ctx.current else None
+    ready = dict.fromkeys(ctx.deployments, 0)
+    for pod in ctx.pods:
+        revision = _revision_of(pod)
+        if revision in ready and is_ready(pod):
+            ready[revision] += 1
+    return RolloutState(
+        current=current,
+        serving=ctx.serving,
+        desired_replicas=ctx.model.spec.desired_replicas,
+        ready=ready,
+        without_room=any(_is_unschedulable(pod) for pod in ctx.pods if _revision_of(pod) == current),
+    )
+
+
+def _is_unschedulable(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "PodScheduled" and c["status"] == "False" for c in conditions)
+
+
+async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
+    """Return the live object after making it what we mean; no request at all where it is already."""
+    wanted = with_desired_hash(desired)
+    live = await _live(ctx, kind, desired["metadata"]["name"])
+    if live is not None and is_applied(live, wanted):
+        return live
+    try:
+        written = await ctx.tools.client.apply(kind, wanted)
+    except Invalid as error:
+        raise _refused(kind, desired, error.message) from error
+    except Forbidden as error:
+        raise _forbidden(kind, desired, error.message) from error
+    ctx.tools.cache.put(kind, written)
+    return written
+
+
+async def _live(ctx: Context, kind: Kind, name: str) -> Object | None:
+    """Return our live object of this name; raise where somebody else's has it."""
+    cached = ctx.tools.cache.get(kind, ctx.namespace, name)
+    if cached is not None and not ctx.resync and _check_owner(ctx, kind, cached):
+        return cached
+    try:
+        live = await ctx.tools.client.get(kind, ctx.namespace, name)
+    except NotFound:
+        return None
+    _check_owner(ctx, kind, live, raising=True)
+    return live
+
+
+def _check_owner(ctx: Context, kind: Kind, live: Object, *, raising: bool = False) -> bool:
+    owner = ownership(live, model_uid=ctx.model.metadata.uid, model_name=ctx.name)
+    if owner in _OURS:
+        return True
+    if not raising:
+        return False
+    name = live["metadata"]["name"]
+    if owner is Ownership.OLDER_OWNER:
+        raise Waiting(Reason.WAITING_FOR_CLEANUP, after_seconds=CLEANUP_SECONDS, kind=kind.kind, name=name)
+    raise Stalled(Reason.NAME_CONFLICT, kind=kind.kind, name=name, owner=_owner_words(live))
+
+
+def _owner_words(live: Object) -> str:
+    owners = live["metadata"].get("ownerReferences") or []
+    if owners:
+        return f"{owners[0]['kind']} {owners[0]['name']}"
+    managers = [entry.get("manager", "") for entry in live["metadata"].get("managedFields") or []]
+    return f"somebody else (last written by {managers[-1]})" if managers else "somebody else"
+
+
+def _refused(kind: Kind, desired: Object, message: str) -> Stalled:
+    return Stalled(Reason.REFUSED_BY_CLUSTER, kind=kind.kind, name=desired["metadata"]["name"], detail=message)
+
+
+def _forbidden(kind: Kind, desired: Object, message: str) -> Stalled:
+    """Tell the operator's missing rights from an admission refusal; both are 403."""
+    if "cannot patch resource" in message or "cannot create resource" in message:
+        return Stalled(Reason.OPERATOR_FORBIDDEN, verb="patch", kind=kind.kind, detail=message)
+    return _refused(kind, desired, message)
+
+
+async def _remove(ctx: Context, decision: RolloutDecision) -> None:
+    """Delete Deployments that nothing needs, then frozen revisions beyond those kept."""
+    for revision_id in decision.remove:
+        await _delete(ctx, DEPLOYMENT, ctx.deployments.pop(revision_id))
+    current = ctx.current.id if ctx.current else None
+    idle = [r for r in ctx.revisions if r.id not in ctx.deployments and r.id != current]
+    for revision in idle[KEPT_REVISIONS:]:
+        stale = build_controller_revision(ctx.model, revision)
+        await _delete(ctx, CONTROLLER_REVISION, stale)
+
+
+async def _delete(ctx: Context, kind: Kind, found: Object) -> None:
+    """Delete one of our objects; the uid keeps a successor of the same name safe."""
+    metadata = found["metadata"]
+    try:
+        await ctx.tools.client.delete(kind, ctx.namespace, metadata["name"], uid=metadata.get("uid"))
+    except NotFound:
+        pass
+    ctx.tools.cache.drop(kind, ctx.namespace, metadata["name"])

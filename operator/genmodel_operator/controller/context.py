@@ -1,0 +1,98 @@
+"""What one reconcile works with: the tools it may use and what it has found out so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from genmodel_operator.api.v1alpha1 import GenerativeModel
+from genmodel_operator.hub.client import HubClient
+from genmodel_operator.hub.facts import ModelFacts, ServedTask
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.client import KubeClient
+from genmodel_operator.resources.revision import Revision
+from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.accelerators import Inventory
+from genmodel_operator.sizing.plan import ServingPlan
+from genmodel_operator.status import StepFailure
+
+Object = dict[str, Any]
+
+
+class InventorySource(Protocol):
+    """Tells what the cluster has."""
+
+    async def read(self) -> Inventory:
+        """Return the inventory; may be a few seconds old."""
+        ...
+
+
+class RuntimeReader(Protocol):
+    """Reads a pod's runtime status document."""
+
+    async def read(self, address: str) -> Object | None:
+        """Return the document at the pod's address, or None where it cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What steps do their work with; one for the process."""
+
+    client: KubeClient
+    hub: HubClient
+    cache: ChildCache
+    inventory: InventorySource
+    runtimes: RuntimeReader
+    settings: Settings
+    now: Callable[[], str]
+
+
+@dataclass(slots=True)
+class Context:
+    """One reconcile of one model; steps fill it in order.
+
+    Attributes:
+        resync: children are read live instead of from the watch cache.
+        revisions: our ControllerRevisions, newest first.
+        current: the desired revision, once it is known.
+        facts, task, plan: set by ``resolve`` and ``size`` when no frozen revision matched.
+        service: the live Service, None where there is none.
+        deployments: our live Deployments by revision id.
+        pods: live server pods.
+        runtimes: runtime status documents by pod name.
+        failures: steps that could not go on.
+        after_seconds: when to look again, where somebody asked for it.
+        retry: whether something failed that backoff must repeat.
+    """
+
+    tools: Tools
+    model: GenerativeModel
+    resync: bool
+    revisions: list[Revision] = field(default_factory=list)
+    current: Revision | None = None
+    commit: str | None = None
+    facts: ModelFacts | None = None
+    task: ServedTask | None = None
+    plan: ServingPlan | None = None
+    service: Object | None = None
+    serving: str | None = None
+    deployments: dict[str, Object] = field(default_factory=dict)
+    pods: list[Object] = field(default_factory=list)
+    runtimes: dict[str, Object] = field(default_factory=dict)
+    failures: list[StepFailure] = field(default_factory=list)
+    after_seconds: float | None = None
+    retry: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the model and of all its children."""
+        return self.model.metadata.namespace
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.model.metadata.name
+
+    def look_again(self, after_seconds: float) -> None:
+        """Ask for another look; the earliest wish wins."""
+        self.after_seconds = after_seconds if self.after_seconds is None else min(self.after_seconds, after_seconds)

@@ -1,0 +1,52 @@
+"""When a status is worth a write: at once for anything but a download's progress."""
+
+from collections.abc import Callable
+
+from genmodel_operator.api.reasons import Reason
+from genmodel_operator.api.v1alpha1 import GenerativeModelStatus
+from genmodel_operator.controller.queue import Key
+
+PROGRESS_SECONDS = 10.0
+PROGRESS_SHARE = 0.05
+
+
+class StatusPace:
+    """Holds back writes that only move a download forward: each 10 s or 5 % of the bytes."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Take a monotonic clock in seconds."""
+        self._clock = clock
+        self._written: dict[Key, float] = {}
+
+    def is_due(self, key: Key, before: GenerativeModelStatus, after: GenerativeModelStatus) -> bool:
+        """Return whether ``after`` has to be written over ``before``."""
+        if before == after:
+            return False
+        if without_progress(before) != without_progress(after):
+            return True
+        elapsed = self._clock() - self._written.get(key, float("-inf"))
+        return elapsed >= PROGRESS_SECONDS or _moved(before, after)
+
+    def wrote(self, key: Key) -> None:
+        """Remember that the status was written now."""
+        self._written[key] = self._clock()
+
+    def forget(self, key: Key) -> None:
+        """Forget a model that is gone."""
+        self._written.pop(key, None)
+
+
+def without_progress(status: GenerativeModelStatus) -> GenerativeModelStatus:
+    """Return the status without what moves while a download goes on."""
+    conditions = [
+        condition.model_copy(update={"message": ""}) if condition.reason == Reason.DOWNLOADING.value else condition
+        for condition in status.conditions
+    ]
+    return status.model_copy(update={"download": None, "conditions": conditions})
+
+
+def _moved(before: GenerativeModelStatus, after: GenerativeModelStatus) -> bool:
+    if before.download is None or after.download is None:
+        return before.download is not after.download
+    moved = abs(after.download.bytes_done - before.download.bytes_done)
+    return moved >= PROGRESS_SHARE * max(after.download.bytes_total, 1)

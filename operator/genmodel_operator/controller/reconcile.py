@@ -1,0 +1,167 @@
+"""One model, one run: read it live, run the steps, say in status what was found."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from genmodel_operator.api import labels
+from genmodel_operator.api.reasons import Reason, explain
+from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatus
+from genmodel_operator.controller import children, steps
+from genmodel_operator.controller.context import Context, Tools
+from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.observe import observe
+from genmodel_operator.controller.progress import StatusPace
+from genmodel_operator.controller.queue import Key, Outcome
+from genmodel_operator.kube.errors import KubeError, NotFound
+from genmodel_operator.kube.events import EventRecorder
+from genmodel_operator.kube.kinds import GENERATIVE_MODEL
+from genmodel_operator.resources.names import service_url
+from genmodel_operator.sizing.plan import accelerator_display, plan_status
+from genmodel_operator.status import APPLY, OBSERVE, RESOLVE, SIZE, StepFailure, World, eventful_conditions, summarise
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Context], Awaitable[None]]
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    (RESOLVE, steps.match),
+    (RESOLVE, steps.resolve),
+    (SIZE, steps.size),
+    (APPLY, children.apply),
+    (OBSERVE, observe),
+)
+"""The steps in order. A failure of the first three keeps those that follow from wishing for anything
+new, but never from looking after what serves."""
+
+_PLANNING = (RESOLVE, SIZE)
+
+
+class Reconciler:
+    """Brings one model at a time to its desired state; called by the queue's workers."""
+
+    def __init__(self, *, tools: Tools, events: EventRecorder, pace: StatusPace) -> None:
+        """Take the steps' tools, the recorder of Events and the pace of status writes."""
+        self._tools = tools
+        self._events = events
+        self._pace = pace
+        self._waiting_for_nodes: set[Key] = set()
+
+    async def __call__(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
+        """Reconcile one model; return when to look again."""
+        found = await self._get(key)
+        if found is None:
+            return self._forget(key)
+        try:
+            model = GenerativeModel.model_validate(found)
+        except ValidationError as error:
+            return await self._refuse(key, found, error)
+        if model.metadata.deletion_timestamp:
+            return self._forget(key)
+        ctx = Context(tools=self._tools, model=model, resync=resync)
+        await self._run_steps(ctx)
+        self._remember(key, ctx)
+        await self._report(key, model, summarise(model, world_of(ctx), self._tools.now()))
+        return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
+
+    async def _get(self, key: Key) -> dict[str, Any] | None:
+        try:
+            return await self._tools.client.get(GENERATIVE_MODEL, key.namespace, key.name)
+        except NotFound:
+            return None
+
+    def _forget(self, key: Key) -> Outcome:
+        self._waiting_for_nodes.discard(key)
+        self._pace.forget(key)
+        return Outcome(forget=True)
+
+    async def _run_steps(self, ctx: Context) -> None:
+        await children.gather(ctx)
+        for name, step in STEPS:
+            if name in _PLANNING and ctx.failures:
+                continue
+            await _run_step(ctx, name, step)
+
+    def waiting_for_nodes(self) -> frozenset[Key]:
+        """Return the models for which no node was found, to be looked at again when nodes change."""
+        return frozenset(self._waiting_for_nodes)
+
+    def _remember(self, key: Key, ctx: Context) -> None:
+        lacking = any(failure.step == SIZE for failure in ctx.failures)
+        (self._waiting_for_nodes.add if lacking else self._waiting_for_nodes.discard)(key)
+
+    async def _refuse(self, key: Key, found: dict[str, Any], error: ValidationError) -> Outcome:
+        """Say that a stored spec cannot be read: one that passed an older or newer schema."""
+        metadata = found["metadata"]
+        model = GenerativeModel.model_validate({"metadata": metadata, "spec": {"model": "unknown/unknown"}})
+        message = explain(Reason.SPEC_INVALID, detail=_first_error(error))
+        failure = StepFailure(RESOLVE, Reason.SPEC_INVALID, message, stalled=True)
+        previous = GenerativeModelStatus.model_validate(found.get("status") or {})
+        status = summarise(model.model_copy(update={"status": previous}), World(failures=[failure]), self._tools.now())
+        await self._report(key, model.model_copy(update={"status": previous}), status)
+        return Outcome(retry=True)
+
+    async def _report(self, key: Key, model: GenerativeModel, status: GenerativeModelStatus) -> None:
+        """Write the status where it says something new, and one Event for each changed condition."""
+        if not self._pace.is_due(key, model.status, status):
+            return
+        body = {
+            "apiVersion": labels.API_VERSION,
+            "kind": labels.KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": model.metadata.uid},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        try:
+            await self._tools.client.apply_status(GENERATIVE_MODEL, body)
+        except NotFound:
+            return
+        self._pace.wrote(key)
+        for condition in eventful_conditions(model.status.conditions, status.conditions):
+            log.info(
+                "condition changed",
+                extra={"model": f"{key.namespace}/{key.name}", "condition": condition.type, "reason": condition.reason},
+            )
+            await self._events.record(model, condition)
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    return f"{path}: {first['msg']} (value: {str(first.get('input'))[:100]!r})"
+
+
+async def _run_step(ctx: Context, name: str, step: Step) -> None:
+    """Run a step; turn how it ended into a failure that status shows and into a wish for a retry."""
+    try:
+        await step(ctx)
+    except Waiting as waiting:
+        ctx.failures.append(StepFailure(name, waiting.reason, waiting.message, stalled=False))
+        ctx.look_again(waiting.after_seconds)
+    except Stalled as stalled:
+        ctx.failures.append(StepFailure(name, stalled.reason, stalled.message, stalled=True))
+        ctx.retry = True
+    except StepError:
+        raise
+    except KubeError as error:
+        message = explain(Reason.RETRYING, step=name, detail=str(error))
+        ctx.failures.append(StepFailure(name, Reason.RETRYING, message, stalled=False))
+        ctx.retry = True
+
+
+def world_of(ctx: Context) -> World:
+    """Return what the run found, as the summary wants it."""
+    shown = ctx.current or next((r for r in ctx.revisions if r.id == ctx.serving), None)
+    return World(
+        current=ctx.current.id if ctx.current else None,
+        serving=ctx.serving,
+        model=shown.model if shown else None,
+        plan=plan_status(shown.plan, shown.overridden) if shown else None,
+        accelerator=accelerator_display(shown.plan) if shown else None,
+        url=service_url(ctx.name, ctx.namespace) if ctx.service else None,
+        deployments=ctx.deployments,
+        pods=ctx.pods,
+        runtimes=ctx.runtimes,
+        failures=ctx.failures,
+    )

@@ -1,0 +1,161 @@
+"""Whether a live object needs a write, and whether it is ours to write. Pure.
+
+A server-side apply that changes nothing is still a request. Comparing first makes a quiet cluster
+quiet: no write in steady state, none at a restart.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from genmodel_operator.api import labels
+from genmodel_operator.api.quantity import parse_quantity
+
+_MERGE_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "containers": (("name",),),
+    "initContainers": (("name",),),
+    "env": (("name",),),
+    "volumes": (("name",),),
+    "volumeMounts": (("mountPath",),),
+    "volumeDevices": (("devicePath",),),
+    "imagePullSecrets": (("name",),),
+    "ports": (("containerPort", "protocol"), ("port", "protocol")),
+    "ownerReferences": (("uid",),),
+    "conditions": (("type",),),
+    "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
+    "hostAliases": (("ip",),),
+    "tolerations": (("key", "operator", "effect"),),
+}
+"""Lists whose entries belong to several writers, with the fields that tell entries apart.
+
+As in the Kubernetes schema, so that an injected sidecar, variable or volume is no reason to write.
+Tolerations are one list there; they are here so that a webhook that adds one is not fought for ever.
+"""
+
+_DEFAULTS: Mapping[str, str] = {"protocol": "TCP", "operator": "Equal"}
+"""What the server fills in for a merge key that we left out."""
+
+_OMITTED_WHEN_FALSE = frozenset(
+    {"readOnly", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "paused", "initialDelaySeconds"}
+)
+"""Fields that the server does not store when they are false or 0. Others mean something when absent."""
+
+_OMITTED_WHEN_EMPTY = frozenset({"labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "data"})
+"""Maps that the server does not store when they are empty."""
+
+_QUANTITY_PARENTS = frozenset({"limits", "requests"})
+_QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
+
+
+def is_applied(live: Mapping[str, Any] | None, desired: Mapping[str, Any]) -> bool:
+    """Return whether every field that ``desired`` has is in ``live`` with the same value.
+
+    ``desired`` carries its hash as an annotation, so a field that we no longer mean is noticed too.
+    Fields and list entries of others are ignored.
+    """
+    return live is not None and _same(live, desired, field="", parent="")
+
+
+def _same(live: Any, desired: Any, *, field: str, parent: str) -> bool:
+    if isinstance(desired, Mapping):
+        return isinstance(live, Mapping) and all(
+            _same_field(live, key, value, parent=field) for key, value in desired.items()
+        )
+    if isinstance(desired, list | tuple):
+        return isinstance(live, list) and _same_list(live, desired, field)
+    if live == desired:
+        return isinstance(live, bool) == isinstance(desired, bool)
+    is_quantity = parent in _QUANTITY_PARENTS or field in _QUANTITY_FIELDS
+    return is_quantity and _quantity(live) is not None and _quantity(live) == _quantity(desired)
+
+
+def _same_field(live: Mapping[str, Any], key: str, desired: Any, *, parent: str) -> bool:
+    if key not in live:
+        return _means_absent(key, desired)
+    return _same(live[key], desired, field=key, parent=parent)
+
+
+def _means_absent(key: str, desired: Any) -> bool:
+    """Return whether the server stores such a value by leaving the field out.
+
+    An empty object in general is not: ``emptyDir: {}`` is a choice.
+    """
+    if desired is None or desired in ("", []):
+        return True
+    return not desired and (key in _OMITTED_WHEN_FALSE or key in _OMITTED_WHEN_EMPTY)
+
+
+def _same_list(live: Sequence[Any], desired: Sequence[Any], field: str) -> bool:
+    keys = _merge_keys(desired, field)
+    if keys is None:
+        return len(live) == len(desired) and all(
+            _same(mine, wanted, field="", parent="") for mine, wanted in zip(live, desired, strict=True)
+        )
+    found = {_identity(item, keys): item for item in live if isinstance(item, Mapping)}
+    return all(
+        (entry := found.get(_identity(wanted, keys))) is not None and _same(entry, wanted, field="", parent="")
+        for wanted in desired
+    )
+
+
+def _merge_keys(desired: Sequence[Any], field: str) -> tuple[str, ...] | None:
+    """Return the fields that identify the list's entries, or None where the list is one value."""
+    if not all(isinstance(item, Mapping) for item in desired):
+        return None
+    return next((keys for keys in _MERGE_KEYS.get(field, ()) if all(keys[0] in item for item in desired)), None)
+
+
+def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key, _DEFAULTS.get(key)) for key in keys)
+
+
+def _quantity(value: Any) -> Decimal | None:
+    try:
+        return parse_quantity(str(value))
+    except ValueError:
+        return None
+
+
+class Ownership(StrEnum):
+    """Whose a live object is."""
+
+    OURS = "ours"
+    """Owned by this very model."""
+    LOST_OWNER = "lost owner"
+    """Written by us for a model of this name, but without its owner reference: it is put back."""
+    OLDER_OWNER = "older owner"
+    """Owned by an earlier model of the same name: the garbage collector removes it."""
+    FOREIGN = "foreign"
+    """Somebody else's: it is left alone."""
+
+
+def ownership(live: Mapping[str, Any], *, model_uid: str, model_name: str) -> Ownership:
+    """Return whose ``live`` is, seen from the model with this name and UID.
+
+    1. An owner reference with the model's UID: ours.
+    2. One of our kind and the same name with another UID: an older model's.
+    3. Another controller, or an owner of our kind with another name: foreign.
+    4. Our labels for this model, and our field manager wrote it: ours, with the reference lost.
+    5. Anything else: foreign.
+    """
+    metadata = live.get("metadata") or {}
+    owners = metadata.get("ownerReferences") or []
+    if any(owner.get("uid") == model_uid for owner in owners):
+        return Ownership.OURS
+    models = [owner for owner in owners if _is_model(owner)]
+    if any(owner.get("name") == model_name for owner in models):
+        return Ownership.OLDER_OWNER
+    if models or any(owner.get("controller") for owner in owners):
+        return Ownership.FOREIGN
+    is_labelled = labels.owner_name(metadata.get("labels") or {}) == model_name
+    return Ownership.LOST_OWNER if is_labelled and _is_written_by_us(metadata) else Ownership.FOREIGN
+
+
+def _is_model(owner: Mapping[str, Any]) -> bool:
+    return owner.get("kind") == labels.KIND and str(owner.get("apiVersion", "")).startswith(f"{labels.GROUP}/")
+
+
+def _is_written_by_us(metadata: Mapping[str, Any]) -> bool:
+    entries = metadata.get("managedFields") or []
+    return any(entry.get("manager") == labels.FIELD_MANAGER and entry.get("operation") == "Apply" for entry in entries)

@@ -1,0 +1,272 @@
+"""The only module that speaks to the API server: a few verbs over plain dicts.
+
+Typed models of the client library are not used: they refuse what servers really send, after the
+write has happened, and cost memory.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from genmodel_operator import __version__
+from genmodel_operator.api.labels import FIELD_MANAGER
+from genmodel_operator.kube.errors import Expired, KubeError, NotFound, Unreachable, error_from
+from genmodel_operator.kube.kinds import Kind
+from genmodel_operator.settings import Settings
+
+Object = dict[str, Any]
+
+USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
+PAGE_SIZE = 500
+TIMEOUT_SECONDS = 30.0
+_APPLY_PATCH = "application/apply-patch+yaml"
+_BACKGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+
+RequestObserver = Callable[[str, str, str, float], None]
+"""Takes verb, kind, HTTP status (or ``error``) and seconds of each request."""
+
+
+class ConnectionConfigError(Exception):
+    """There is no way to the API server: neither KUBECONFIG nor a service account."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConnection:
+    """What another HTTP client needs to reach the same API server with the same rights."""
+
+    server: str
+    headers: Mapping[str, str]
+    ssl_context: ssl.SSLContext
+    proxy: str | None
+
+
+class KubeClient:
+    """Reads and writes objects; every request has a time limit, a metric and typed errors."""
+
+    def __init__(
+        self, api: ApiClient, *, observe: RequestObserver | None = None, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._api = api
+        self._api.user_agent = USER_AGENT
+        self._observe = observe
+        self._timeout_seconds = timeout_seconds
+
+    @classmethod
+    async def connect(
+        cls,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        observe: RequestObserver | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> Self:
+        """Return a client for the cluster of KUBECONFIG, else of the pod's service account.
+
+        Raises ``ConnectionConfigError`` where there is neither, or where it cannot be read. Sends nothing.
+        """
+        configuration = Configuration()
+        configuration.connection_pool_maxsize = settings.workers + 4
+        await _load_configuration(configuration, environ)
+        return cls(ApiClient(configuration), observe=observe, timeout_seconds=timeout_seconds)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def watch_connection(self) -> WatchConnection:
+        """Return how the informer reaches the same server; with a fresh token each time."""
+        configuration = self._api.configuration
+        token = await configuration.get_api_key_with_prefix("BearerToken")
+        headers = {"User-Agent": f"{USER_AGENT} (watch)"}
+        if token:
+            headers["Authorization"] = token
+        return WatchConnection(
+            server=configuration.host,
+            headers=headers,
+            ssl_context=self._api.rest_client.ssl_context,
+            proxy=configuration.proxy,
+        )
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
+        """Return one live object."""
+        return await self._call("GET", "get", kind, _path(kind, namespace, name), name=name)
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> list[Object]:
+        """Return all live objects of a kind, in one namespace or in all."""
+        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        try:
+            return [item async for page in self.pages(kind, namespace, **selectors) for item in page]
+        except Expired:
+            # A token can expire only between pages: without pages there is none.
+            return [item async for page in self.pages(kind, namespace, page_size=0, **selectors) for item in page]
+
+    async def pages(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Object]]:
+        """Yield live objects page by page; ``page_size`` 0 asks for one page. Raises ``Expired`` between pages."""
+        query = _query(labelSelector=label_selector, fieldSelector=field_selector)
+        token = ""
+        while True:
+            paging = _query(limit=str(page_size or ""), **{"continue": token})
+            answer = await self._call("GET", "list", kind, _path(kind, namespace), query=[*query, *paging])
+            items = answer.get("items") or []
+            for item in items:
+                item["apiVersion"], item["kind"] = kind.api_version, kind.kind
+            yield items
+            token = answer.get("metadata", {}).get("continue") or ""
+            if not token:
+                return
+
+    async def may_list(self, kind: Kind, namespace: str | None = None, *, label_selector: str | None = None) -> None:
+        """Ask for one object of a kind; raises what a list would raise."""
+        query = _query(limit="1", labelSelector=label_selector)
+        await self._call("GET", "list", kind, _path(kind, namespace), query=query)
+
+    async def is_served(self, kind: Kind) -> bool:
+        """Return whether the API server knows the kind, asked from its discovery."""
+        try:
+            found = await self._call("GET", "discover", kind, kind.api_path)
+        except NotFound:
+            return False
+        return any(resource.get("name") == kind.plural for resource in found.get("resources", []))
+
+    async def apply(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
+        """Make the live object carry our fields (server-side apply, forced); returns it with its status."""
+        return await self._apply(kind, obj, "apply")
+
+    async def apply_status(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
+        """Apply ``status`` of an existing object; ``NotFound`` where it is gone."""
+        return await self._apply(kind, obj, "apply_status", "/status")
+
+    async def _apply(self, kind: Kind, obj: Mapping[str, Any], verb: str, subresource: str = "") -> Object:
+        metadata = obj["metadata"]
+        path = _path(kind, metadata.get("namespace"), metadata["name"]) + subresource
+        body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        query = _query(fieldManager=FIELD_MANAGER, force="true")
+        return await self._call("PATCH", verb, kind, path, name=metadata["name"], query=query, body=body)
+
+    async def create(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
+        """Create an object; ``AlreadyExists`` where the name is taken."""
+        metadata = obj["metadata"]
+        body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        query = _query(fieldManager=FIELD_MANAGER)
+        path = _path(kind, metadata.get("namespace"))
+        return await self._call("POST", "create", kind, path, name=metadata.get("name", ""), query=query, body=body)
+
+    async def delete(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Delete an object; ``Conflict`` where it is not the one with this uid or resource version any more."""
+        wanted = {"uid": uid, "resourceVersion": resource_version}
+        preconditions = {key: value for key, value in wanted.items() if value is not None}
+        body = _BACKGROUND | ({"preconditions": preconditions} if preconditions else {})
+        await self._call("DELETE", "delete", kind, _path(kind, namespace, name), name=name, body=body)
+
+    async def _call(
+        self,
+        method: str,
+        verb: str,
+        kind: Kind,
+        path: str,
+        *,
+        name: str = "",
+        query: Sequence[tuple[str, str]] = (),
+        body: Object | None = None,
+    ) -> Object:
+        """Send one request and return its decoded answer; raises a ``KubeError``."""
+        started = time.monotonic()
+        code = "error"
+        try:
+            status, headers, data = await self._send(method, path, query, body)
+            code = str(status)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            said = str(error) or type(error).__name__
+            raise Unreachable(said, verb=verb, kind=kind.kind, name=name) from error
+        finally:
+            if self._observe is not None:
+                self._observe(verb, kind.kind, code, time.monotonic() - started)
+        if not 200 <= status < 300:
+            raise error_from(status, data, headers, verb=verb, kind=kind.kind, name=name)
+        return _decode(data, verb=verb, kind=kind.kind, name=name)
+
+    async def _send(
+        self, method: str, path: str, query: Sequence[tuple[str, str]], body: Object | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        headers = {"Accept": "application/json"}
+        if method == "PATCH":
+            headers["Content-Type"] = _APPLY_PATCH
+        # The library's own time-out does not cover a token refresh, so ours goes around everything.
+        async with asyncio.timeout(self._timeout_seconds):
+            request = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list(query),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            limit = aiohttp.ClientTimeout(total=self._timeout_seconds)
+            response = await self._api.call_api(*request, _request_timeout=limit)
+            return response.status, response.headers, await response.read()
+
+
+async def _load_configuration(configuration: Configuration, environ: Mapping[str, str]) -> None:
+    named = environ.get("KUBECONFIG")
+    try:
+        if named:
+            # The loader itself answers a missing file with "no configuration found" and no name.
+            if not await asyncio.to_thread(Path(named).is_file):
+                raise ConnectionConfigError(f"KUBECONFIG={named}: there is no such file")
+            await kube_config.load_kube_config(named, client_configuration=configuration, persist_config=False)
+        else:
+            kube_config.load_incluster_config(configuration)
+    except kube_config.ConfigException as error:
+        where = f"KUBECONFIG={named}" if named else "no KUBECONFIG, and the service account of a pod"
+        raise ConnectionConfigError(f"{where}: {error}") from error
+
+
+def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+    scope = f"/namespaces/{namespace}" if kind.namespaced and namespace else ""
+    return f"{kind.api_path}{scope}/{kind.plural}" + (f"/{name}" if name else "")
+
+
+def _query(**values: str | None) -> list[tuple[str, str]]:
+    return [(key, value) for key, value in values.items() if value]
+
+
+def _decode(data: bytes, *, verb: str, kind: str, name: str) -> Object:
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise Unreachable("the answer is not JSON", verb=verb, kind=kind, name=name) from error
+    if not isinstance(found, dict):
+        raise KubeError("the answer is no object", verb=verb, kind=kind, name=name)
+    return found

@@ -1,0 +1,128 @@
+"""Events on a model when a condition changes: few, deduplicated, and never in the way of the work."""
+
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import uuid4
+
+from genmodel_operator.api import labels, reasons
+from genmodel_operator.api.v1alpha1 import Condition, GenerativeModel, ObjectMeta
+from genmodel_operator.kube.kinds import EVENT, Kind
+
+logger = logging.getLogger(__name__)
+
+REPEAT_SECONDS = 600.0
+"""The same words about the same object are said once in this time."""
+LIMIT_PER_MINUTE = 10
+"""Events about one object in a minute; more are dropped and counted."""
+NOTE_MAX_BYTES = 1024
+_REMEMBERED = 10_000
+
+NORMAL = "Normal"
+WARNING = "Warning"
+
+
+class EventClient(Protocol):
+    """The one verb that a recorder needs."""
+
+    async def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object."""
+        ...
+
+
+class EventRecorder:
+    """Posts Events about models; what cannot be posted is logged and counted, never raised."""
+
+    def __init__(
+        self,
+        client: EventClient,
+        *,
+        instance: str,
+        count: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the client, the name of this process (its pod) and who counts sent, repeated, limited and failed."""
+        self._client = client
+        self._instance = instance
+        self._count = count or (lambda _result: None)
+        self._clock = clock
+        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        self._recent: OrderedDict[str, deque[float]] = OrderedDict()
+
+    async def record(self, model: GenerativeModel, condition: Condition) -> None:
+        """Post an Event about a condition that changed, unless the same was said lately."""
+        uid = model.metadata.uid
+        said = (uid, condition.reason, condition.message)
+        if self._is_repeated(said):
+            self._count("repeated")
+        elif self._is_over_limit(uid):
+            self._count("limited")
+        else:
+            self._said[said] = self._clock()
+            self._recent.setdefault(uid, deque()).append(self._clock())
+            await self._post(model, condition)
+        self._trim()
+
+    def _is_repeated(self, said: tuple[str, str, str]) -> bool:
+        last = self._said.get(said)
+        return last is not None and self._clock() - last < REPEAT_SECONDS
+
+    def _is_over_limit(self, uid: str) -> bool:
+        recent = self._recent.get(uid, deque())
+        while recent and self._clock() - recent[0] >= 60:
+            recent.popleft()
+        return len(recent) >= LIMIT_PER_MINUTE
+
+    def _trim(self) -> None:
+        while len(self._said) > _REMEMBERED:
+            self._said.popitem(last=False)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+
+    async def _post(self, model: GenerativeModel, condition: Condition) -> None:
+        event = build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC))
+        try:
+            await self._client.create(EVENT, event)
+        except Exception as error:  # noqa: BLE001 - an Event is a courtesy: nothing about it may stop a reconcile
+            self._count("failed")
+            extra = {"model": f"{model.metadata.namespace}/{model.metadata.name}", "reason": condition.reason}
+            logger.warning("an Event could not be posted: %s", error, extra=extra)
+        else:
+            self._count("sent")
+
+
+def build_event(model: ObjectMeta, condition: Condition, *, instance: str, now: datetime) -> dict[str, Any]:
+    """Return the Event object; the note is cut to what the API takes."""
+    return {
+        "metadata": {"name": f"{model.name}.{uuid4().hex[:16]}", "namespace": model.namespace},
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": f"{labels.GROUP}/{labels.FIELD_MANAGER}",
+        "reportingInstance": instance[:128],
+        "action": "Reconcile",
+        "type": event_type(condition.reason),
+        "reason": condition.reason[:128],
+        "note": _cut(condition.message),
+        "regarding": {
+            "apiVersion": labels.API_VERSION,
+            "kind": labels.KIND,
+            "namespace": model.namespace,
+            "name": model.name,
+            "uid": model.uid,
+        },
+    }
+
+
+def event_type(reason: str) -> str:
+    """Return Warning where a person must act, else Normal."""
+    known = reasons.TABLE.get(reason)
+    return WARNING if known is not None and known.severity is reasons.Severity.PERSON else NORMAL
+
+
+def _cut(note: str) -> str:
+    data = note.encode()
+    if len(data) <= NOTE_MAX_BYTES:
+        return note
+    return data[: NOTE_MAX_BYTES - 3].decode(errors="ignore") + "..."

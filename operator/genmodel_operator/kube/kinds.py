@@ -1,0 +1,43 @@
+"""The kinds of objects that the operator speaks about, and where the API serves them."""
+
+from dataclasses import dataclass
+
+from genmodel_operator.api import labels
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of the API in one version.
+
+    ``group`` is empty for the core group; ``plural`` is the name in URLs.
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """``apiVersion`` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def api_path(self) -> str:
+        """URL path of its group and version."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+GENERATIVE_MODEL = Kind(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)
+DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
+CONTROLLER_REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
+SERVICE = Kind("", "v1", "services", "Service")
+POD = Kind("", "v1", "pods", "Pod")
+SECRET = Kind("", "v1", "secrets", "Secret")
+NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
+EVENT = Kind("events.k8s.io", "v1", "events", "Event")
+CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+
+CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, POD)
+"""Kinds that are watched by our label and remembered in the cache."""

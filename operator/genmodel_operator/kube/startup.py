@@ -1,0 +1,75 @@
+"""What must hold before the watches start: our kind is served, and every kind may be listed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from genmodel_operator.api import labels
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.client import KubeClient
+from genmodel_operator.kube.errors import Forbidden, KubeError
+from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Kind
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[str | None], None]
+"""Takes what is wrong, or None when nothing is any more."""
+
+
+async def wait_until_served(client: KubeClient, *, report: Report, delays: Iterable[float]) -> None:
+    """Return when the API server serves our kind; tell meanwhile why not."""
+    for delay in delays:
+        try:
+            is_served = await client.is_served(GENERATIVE_MODEL)
+        except KubeError as error:
+            _say(report, f"the API server does not answer: {error}")
+        else:
+            if is_served:
+                report(None)
+                return
+            _say(
+                report,
+                f"the CustomResourceDefinition {labels.PLURAL}.{labels.GROUP} with version {labels.VERSION} "
+                "is not installed; the chart brings it, and genmodel crd prints it",
+            )
+        await asyncio.sleep(delay)
+
+
+async def prime(
+    client: KubeClient, cache: ChildCache, *, namespaces: Sequence[str], report: Report, delays: Iterable[float]
+) -> None:
+    """Return when every watched kind was listed once; children are then in the cache.
+
+    Without this a missing permission would go unnoticed (the informer tries for ever), and the first
+    reconcile of each model would find an empty cache and ask for each child.
+    """
+    for delay in delays:
+        try:
+            await _list_all(client, cache, namespaces)
+        except Forbidden as error:
+            _say(report, f"the operator lacks a permission: {error}; install the chart's RBAC again")
+        except KubeError as error:
+            _say(report, f"the API server does not answer: {error}")
+        else:
+            report(None)
+            return
+        await asyncio.sleep(delay)
+
+
+async def _list_all(client: KubeClient, cache: ChildCache, namespaces: Sequence[str]) -> None:
+    await client.may_list(NODE)
+    for namespace in namespaces or (None,):
+        await client.may_list(GENERATIVE_MODEL, namespace)
+        for kind in CHILD_KINDS:
+            await _list_children(client, cache, kind, namespace)
+
+
+async def _list_children(client: KubeClient, cache: ChildCache, kind: Kind, namespace: str | None) -> None:
+    async for page in client.pages(kind, namespace, label_selector=labels.OWNED_SELECTOR, page_size=100):
+        for obj in page:
+            cache.put(kind, obj)
+
+
+def _say(report: Report, problem: str) -> None:
+    report(problem)
+    logger.warning("waiting: %s", problem)

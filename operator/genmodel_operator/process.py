@@ -1,0 +1,254 @@
+"""The life of the operator's process: start in order, run, end in order."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+
+from genmodel_operator import __version__
+from genmodel_operator.controller.queue import Handle, Key, Outcome, WorkQueue
+from genmodel_operator.handlers import EndlessJitter, build_registry, build_settings, run_informer
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
+from genmodel_operator.kube.events import EventRecorder
+from genmodel_operator.kube.startup import prime, wait_until_served
+from genmodel_operator.observability.logging import configure_logging
+from genmodel_operator.observability.metrics import Metrics
+from genmodel_operator.observability.server import Health, HttpServer
+from genmodel_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+OLDEST_SECONDS = 180.0
+"""A key that waits longer for a worker means that the operator does not keep up."""
+DRAIN_SECONDS = 15.0
+"""How long reconciles that go on may take to end after SIGTERM."""
+NODES_SETTLE_SECONDS = 1.0
+"""Changes of nodes within this time count as one."""
+STARTUP_DELAY_CAP_SECONDS = 10.0
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class KindVanishedError(Exception):
+    """Our CustomResourceDefinition was deleted: the process starts anew and waits for it."""
+
+
+class InformerEndedError(Exception):
+    """The watches ended though nobody asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a reconciler is made from."""
+
+    client: KubeClient
+    cache: ChildCache
+    events: EventRecorder
+    metrics: Metrics
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the process does.
+
+    Attributes:
+        handle: one reconcile.
+        nodes_changed: called when nodes changed; returns the keys to look at again.
+    """
+
+    handle: Handle[Key]
+    nodes_changed: Callable[[], Iterable[Key]]
+
+
+WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
+
+
+class Operator:
+    """Holds the running parts together; ``run`` returns after SIGTERM and raises when a part fails."""
+
+    def __init__(self, *, parts: Parts, work: Work, queue: WorkQueue[Key], health: Health) -> None:
+        """Take the parts; all are closed by the caller."""
+        self._parts = parts
+        self._work = work
+        self._queue = queue
+        self._health = health
+        self._stop = asyncio.Event()
+        self._stop_informer = asyncio.Event()
+        self._vanished = asyncio.Event()
+        self._nodes_timer: asyncio.TimerHandle | None = None
+        self._is_watching = False
+        health.set("start", "the operator starts")
+        health.add_check("queue", self._check_queue)
+        parts.metrics.watch_queue(
+            depth=lambda: queue.depth, oldest_seconds=queue.oldest_seconds, models=lambda: len(queue)
+        )
+
+    def stop(self) -> None:
+        """Begin to end, as SIGTERM does."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until ``stop`` or a signal; raises an ``ExceptionGroup`` when a part fails."""
+        self._take_signals()
+        async with asyncio.TaskGroup() as group:
+            # The workers exist before the informer starts: at its end it cancels every younger task.
+            workers = group.create_task(self._queue.run(self._parts.settings.workers, self._handle), name="workers")
+            definition = group.create_task(self._watch_definition(), name="definition")
+            informer = group.create_task(self._inform(), name="informer")
+            await self._stop.wait()
+            definition.cancel()
+            await self._end(workers, informer)
+
+    async def _end(self, workers: asyncio.Task[None], informer: asyncio.Task[None]) -> None:
+        """Let reconciles finish, then end the watches; in this order nothing is left for kopf to cancel."""
+        logger.info("stopping")
+        self._health.set("start", "the operator stops")
+        self._queue.close()
+        _, late = await asyncio.wait({workers}, timeout=DRAIN_SECONDS)
+        if late:
+            logger.warning("reconciles did not end within %s s and are cancelled", DRAIN_SECONDS)
+            workers.cancel()
+            await asyncio.wait({workers})
+        if self._nodes_timer is not None:
+            self._nodes_timer.cancel()
+        self._stop_informer.set()
+        if not self._is_watching:
+            informer.cancel()
+
+    async def _inform(self) -> None:
+        namespaces = self._parts.settings.watch_namespaces
+        await wait_until_served(
+            self._parts.client, report=self._report("kind"), delays=EndlessJitter(cap_seconds=STARTUP_DELAY_CAP_SECONDS)
+        )
+        await prime(
+            self._parts.client,
+            self._parts.cache,
+            namespaces=namespaces,
+            report=self._report("lists"),
+            delays=EndlessJitter(cap_seconds=STARTUP_DELAY_CAP_SECONDS),
+        )
+        registry = build_registry(
+            self._queue,
+            self._parts.cache,
+            self._on_nodes_changed,
+            login=self._parts.client.watch_connection,
+            kind_vanished=None if namespaces else self._vanished.set,
+            observe_model=self._parts.metrics.models.observe,
+        )
+        self._is_watching = True
+        await run_informer(
+            registry,
+            build_settings(self._parts.settings),
+            namespaces=namespaces,
+            stop=self._stop_informer,
+            started=self._on_started,
+        )
+        if not self._stop.is_set():
+            raise InformerEndedError("the watches ended by themselves")
+
+    def _on_started(self) -> None:
+        self._take_signals()
+        if not self._stop.is_set():
+            self._health.set("start", None)
+            logger.info("watching")
+
+    async def _watch_definition(self) -> None:
+        await self._vanished.wait()
+        raise KindVanishedError("the CustomResourceDefinition was deleted")
+
+    async def _handle(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
+        outcome = await self._work.handle(key, resync)
+        if outcome.forget:
+            self._parts.metrics.models.forget(key.namespace, key.name)
+        return outcome
+
+    def _report(self, name: str) -> Callable[[str | None], None]:
+        return lambda problem: self._health.set(name, problem)
+
+    def _check_queue(self) -> str | None:
+        oldest = self._queue.oldest_seconds()
+        if oldest <= OLDEST_SECONDS:
+            return None
+        return f"a model has waited {oldest:.0f} s for a worker ({self._queue.depth} wait)"
+
+    def _on_nodes_changed(self) -> None:
+        if self._nodes_timer is None:
+            loop = asyncio.get_running_loop()
+            self._nodes_timer = loop.call_later(NODES_SETTLE_SECONDS, self._wake_for_nodes)
+
+    def _wake_for_nodes(self) -> None:
+        self._nodes_timer = None
+        for key in self._work.nodes_changed():
+            self._queue.add(key, fresh=False)
+
+    def _take_signals(self) -> None:
+        """Make SIGTERM and SIGINT end the process in order; kopf takes them too, and would end first."""
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop.set)
+
+
+async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: WorkFactory) -> None:
+    """Run the operator until SIGTERM; raises an ``ExceptionGroup`` when a part of it fails.
+
+    ``ConnectionConfigError`` where there is no way to an API server, ``OSError`` where the port is taken.
+    """
+    metrics, health, cache = Metrics(), Health(), ChildCache()
+    async with AsyncExitStack() as stack:
+        client = await KubeClient.connect(settings, environ=environ, observe=metrics.kube_request)
+        stack.push_async_callback(client.close)
+        events = EventRecorder(client, instance=environ.get("HOSTNAME") or socket.gethostname(), count=metrics.event)
+        parts = Parts(client=client, cache=cache, events=events, metrics=metrics, settings=settings)
+        work = await stack.enter_async_context(make_work(parts))
+        queue = WorkQueue[Key](resync_seconds=settings.resync_seconds, observer=metrics)
+        operator = Operator(parts=parts, work=work, queue=queue, health=health)
+        server = HttpServer(port=settings.http_port, health=health, metrics=metrics)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        logger.info("started", extra={"version": __version__, "port": server.port})
+        await operator.run()
+
+
+def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: WorkFactory) -> int:
+    """Run the operator and return the process's exit code: 0 after SIGTERM, 1 after a failure, 2 on wrong settings."""
+    configure_logging(level=settings.log_level, log_format=settings.log_format)
+    try:
+        asyncio.run(serve(settings, environ=environ, make_work=make_work))
+    except ConnectionConfigError as error:
+        logger.error("no API server: %s", error)  # noqa: TRY400 - the message says it all
+        return EXIT_USAGE
+    except Exception as error:  # noqa: BLE001 - the end of the process: whatever failed is logged and exits non-zero
+        _log_failure(error)
+        return EXIT_FAILED
+    logger.info("stopped")
+    return EXIT_OK
+
+
+def _log_failure(error: BaseException) -> None:
+    """Log every failure in a group on its own; the process ends and its supervisor starts it anew."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            _log_failure(inner)
+        return
+    logger.error("the operator ends: %s: %s", type(error).__name__, error, exc_info=error)
+
+
+def exit_process(code: int) -> None:
+    """End the process with this code; threads that still wait for a Hub do not hold it up."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)

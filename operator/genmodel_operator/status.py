@@ -1,0 +1,302 @@
+"""What was observed, as status: conditions, the summary ``Ready`` and the columns. Pure.
+
+``Available``: the Service has a ready pod, of any revision. ``Ready``: the desired revision serves
+at this generation. ``Stalled``: the desired revision cannot come up without a person.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from genmodel_operator.api import labels
+from genmodel_operator.api.reasons import AnyReason, Reason, explain
+from genmodel_operator.api.v1alpha1 import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    DisplayStatus,
+    DownloadStatus,
+    EndpointStatus,
+    GenerativeModel,
+    GenerativeModelStatus,
+    MeasuredStatus,
+    ModelStatus,
+    PlanStatus,
+    RevisionStatus,
+)
+from genmodel_operator.causes import Cause, Object, first_cause, has_weights, is_ready
+
+RESOLVE, SIZE, APPLY, OBSERVE = "resolve", "size", "apply", "observe"
+MESSAGE_MAX_LENGTH = 4096
+"""Conditions allow 32 KiB; nobody reads that much, and the object must stay small."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """A step that could not go on; ``stalled`` says that a person must act."""
+
+    step: str
+    reason: AnyReason
+    message: str
+    stalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What one reconcile saw.
+
+    Attributes:
+        current: id of the desired revision, None where it is not known (yet).
+        serving: id of the revision that the Service selects.
+        model, plan: of the desired revision, else of the serving one.
+        accelerator: the plan's accelerator in words.
+        url: base URL of the endpoint, None before the Service exists.
+        deployments: live Deployments by revision id.
+        pods: live server pods of all revisions.
+        runtimes: the runtime's status document by pod name, where it could be read.
+        failures: steps that could not go on.
+    """
+
+    current: str | None = None
+    serving: str | None = None
+    model: ModelStatus | None = None
+    plan: PlanStatus | None = None
+    accelerator: str | None = None
+    url: str | None = None
+    deployments: Mapping[str, Object] = field(default_factory=dict)
+    pods: Sequence[Object] = ()
+    runtimes: Mapping[str, Object] = field(default_factory=dict)
+    failures: Sequence[StepFailure] = ()
+
+    def pods_of(self, revision: str | None) -> list[Object]:
+        """Return the pods of one revision."""
+        return [pod for pod in self.pods if pod["metadata"].get("labels", {}).get(labels.REVISION) == revision]
+
+    def ready_pods(self, revision: str | None) -> int:
+        """Return how many pods of one revision are ready."""
+        return sum(is_ready(pod) for pod in self.pods_of(revision))
+
+    def failure(self, step: str) -> StepFailure | None:
+        """Return the failure of one step."""
+        return next((found for found in self.failures if found.step == step), None)
+
+    def cause(self) -> Cause:
+        """Return why the desired revision's pods do not answer."""
+        revision = self.current or self.serving
+        deployment = self.deployments.get(revision or "")
+        return first_cause(deployment, self.pods_of(revision), self.runtimes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A condition without its bookkeeping."""
+
+    type: ConditionType
+    status: ConditionStatus
+    reason: AnyReason
+    message: str
+
+
+def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModelStatus:
+    """Return the whole status for what was observed; ``now`` is RFC 3339 and only stamps transitions."""
+    serving = world.serving or world.current
+    desired = model.spec.desired_replicas
+    ready = world.ready_pods(serving)
+    deployment = world.deployments.get(serving or "", {})
+    name = model.metadata.name
+    return GenerativeModelStatus(
+        observed_generation=model.metadata.generation,
+        conditions=_conditions(model, world, now),
+        model=world.model,
+        plan=world.plan,
+        download=_download(world),
+        measured=_measured(model, world),
+        endpoint=EndpointStatus(url=world.url, served_model_name=name) if world.url else None,
+        revision=RevisionStatus(current=world.current, serving=world.serving) if serving else None,
+        display=DisplayStatus(
+            commit=world.model.commit[:7] if world.model else None,
+            accelerator=world.accelerator,
+            replicas=f"{ready}/{desired}",
+        ),
+        replicas=deployment.get("status", {}).get("replicas", 0),
+        ready_replicas=ready,
+        selector=_selector(name, serving) if serving else None,
+    )
+
+
+_TOLD_BY_EVENTS = {ConditionType.READY.value, ConditionType.MODEL_RESOLVED.value, ConditionType.PLANNED.value}
+_TOLD_BY_OTHERS = {Reason.PODS_PENDING.value, Reason.STARTING.value}
+
+
+def eventful_conditions(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
+    """Return the conditions whose status or reason changed and that deserve an Event.
+
+    The others repeat the reason of ``Ready``; that pods are made and placed is told by the cluster itself.
+    """
+    known = {condition.type: (condition.status, condition.reason) for condition in before}
+    return [
+        condition
+        for condition in after
+        if condition.type in _TOLD_BY_EVENTS
+        and condition.reason not in _TOLD_BY_OTHERS
+        and known.get(condition.type) != (condition.status, condition.reason)
+    ]
+
+
+def _selector(name: str, revision: str) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.server_selector(name, revision).items())
+
+
+def _conditions(model: GenerativeModel, world: World, now: str) -> list[Condition]:
+    ready = _ready(model, world)
+    verdicts = [
+        ready,
+        *_resolved(model, world),
+        *_planned(world),
+        *_weights(model, world),
+        _available(model, world),
+        *_progress(world, ready),
+    ]
+    known = {condition.type: condition for condition in model.status.conditions}
+    return [_stamp(verdict, known.get(verdict.type.value), model.metadata.generation, now) for verdict in verdicts]
+
+
+def _stamp(verdict: _Verdict, before: Condition | None, generation: int, now: str) -> Condition:
+    same = before is not None and before.status == verdict.status
+    return Condition(
+        type=verdict.type.value,
+        status=verdict.status,
+        observed_generation=generation,
+        last_transition_time=before.last_transition_time if before and same else now,
+        reason=verdict.reason.value,
+        message=verdict.message[:MESSAGE_MAX_LENGTH],
+    )
+
+
+def _failed(kind: ConditionType, failure: StepFailure) -> _Verdict:
+    status = ConditionStatus.FALSE if failure.stalled else ConditionStatus.UNKNOWN
+    return _Verdict(kind, status, failure.reason, failure.message)
+
+
+def _resolved(model: GenerativeModel, world: World) -> list[_Verdict]:
+    failure = world.failure(RESOLVE)
+    if failure is not None:
+        return [_failed(ConditionType.MODEL_RESOLVED, failure)]
+    if world.model is None:
+        return []
+    message = explain(
+        Reason.RESOLVED,
+        repository=world.model.repository,
+        revision=model.spec.revision,
+        commit=world.model.commit,
+    )
+    return [_Verdict(ConditionType.MODEL_RESOLVED, ConditionStatus.TRUE, Reason.RESOLVED, message)]
+
+
+def _planned(world: World) -> list[_Verdict]:
+    failure = world.failure(SIZE)
+    if failure is not None:
+        return [_failed(ConditionType.PLANNED, failure)]
+    if world.plan is None or world.current is None:
+        return []
+    message = explain(Reason.PLANNED, explanation=world.plan.explanation)
+    return [_Verdict(ConditionType.PLANNED, ConditionStatus.TRUE, Reason.PLANNED, message)]
+
+
+def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
+    pods = [pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp")]
+    if not pods or model.spec.desired_replicas == 0:
+        return []
+    if all(has_weights(pod) for pod in pods):
+        return [
+            _Verdict(
+                ConditionType.WEIGHTS_READY, ConditionStatus.TRUE, Reason.WEIGHTS_READY, explain(Reason.WEIGHTS_READY)
+            )
+        ]
+    lacking = [pod for pod in pods if not has_weights(pod)]
+    cause = first_cause(None, lacking, world.runtimes)
+    return [_Verdict(ConditionType.WEIGHTS_READY, ConditionStatus.FALSE, cause.reason, cause.message)]
+
+
+def _available(model: GenerativeModel, world: World) -> _Verdict:
+    ready, desired = world.ready_pods(world.serving), model.spec.desired_replicas
+    if ready > 0:
+        message = explain(Reason.SERVING, ready=ready, desired=desired, url=world.url)
+        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.TRUE, Reason.SERVING, message)
+    if desired == 0:
+        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, Reason.SUSPENDED, explain(Reason.SUSPENDED))
+    reason, message = _hindrance(world)
+    return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, reason, message)
+
+
+def _hindrance(world: World) -> tuple[AnyReason, str]:
+    """Return what keeps the desired revision from serving: a failed step, else its pods' first cause."""
+    failure = min(world.failures, key=lambda found: not found.stalled, default=None)
+    if failure is not None:
+        return failure.reason, failure.message
+    cause = world.cause()
+    return cause.reason, cause.message
+
+
+def _ready(model: GenerativeModel, world: World) -> _Verdict:
+    desired = model.spec.desired_replicas
+    if not world.failures and desired == 0:
+        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, explain(Reason.SUSPENDED))
+    ready = world.ready_pods(world.current)
+    at_home = world.current is not None and world.current == world.serving
+    if not world.failures and at_home and ready >= desired:
+        message = explain(Reason.SERVING, ready=ready, desired=desired, url=world.url)
+        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING, message)
+    return _not_ready(world, ready, desired)
+
+
+def _not_ready(world: World, ready: int, desired: int) -> _Verdict:
+    """Return ``Ready=False``; what a person must act on is named before any progress."""
+    reason, message = _hindrance(world)
+    acts = bool(world.failures) or world.cause().needs_person
+    rolling = world.current is not None and world.serving is not None and world.current != world.serving
+    if rolling and not acts:
+        message = explain(Reason.ROLLING_OUT, revision=world.current, serving=world.serving, detail=message)
+        reason = Reason.ROLLING_OUT
+    elif 0 < ready < desired and not acts:
+        message = explain(Reason.SCALING, ready=ready, desired=desired, detail=message)
+        reason = Reason.SCALING
+    return _Verdict(ConditionType.READY, ConditionStatus.FALSE, reason, message)
+
+
+def _progress(world: World, ready: _Verdict) -> list[_Verdict]:
+    """Return ``Stalled`` or ``Reconciling`` while the model is not ready, else nothing (kstatus)."""
+    if ready.status is ConditionStatus.TRUE:
+        return []
+    failed = any(found.stalled for found in world.failures)
+    stalled = failed or (not world.failures and world.cause().needs_person)
+    kind = ConditionType.STALLED if stalled else ConditionType.RECONCILING
+    return [_Verdict(kind, ConditionStatus.TRUE, ready.reason, ready.message)]
+
+
+def _download(world: World) -> DownloadStatus | None:
+    """Return the progress of the pod that has least, or None where nothing is downloaded."""
+    found = [
+        DownloadStatus(
+            bytes_done=document["download"].get("bytesDone", 0),
+            bytes_total=document["download"]["bytesTotal"],
+            seconds_left=document["download"].get("secondsLeft"),
+        )
+        for pod in world.pods_of(world.current)
+        if not has_weights(pod)
+        and (document := world.runtimes.get(pod["metadata"]["name"], {}))
+        and (document.get("download") or {}).get("bytesTotal")
+    ]
+    return min(found, key=lambda download: download.bytes_done, default=None)
+
+
+def _measured(model: GenerativeModel, world: World) -> MeasuredStatus | None:
+    """Return what a ready pod of the serving revision measured; what is known of it stays."""
+    for pod in world.pods_of(world.serving):
+        document = world.runtimes.get(pod["metadata"]["name"], {})
+        measured = document.get("measured")
+        if measured and is_ready(pod):
+            engine = document.get("engine") or {}
+            return MeasuredStatus.model_validate({**measured, "engineVersion": engine.get("version")})
+    before = model.status.revision
+    same = before is not None and before.serving is not None and before.serving == world.serving
+    return model.status.measured if same else None

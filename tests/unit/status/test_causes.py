@@ -1,0 +1,236 @@
+"""The first cause a person can act on, over every state in which a pod can hang."""
+
+from typing import Any
+
+import pytest
+
+from genmodel_operator.api.reasons import TABLE, Reason
+from genmodel_operator.causes import describe_download, first_cause, has_weights, is_ready, pod_cause
+from genmodel_runtime.contract import RuntimeReason
+from tests.builders_pods import (
+    a_deployment,
+    a_pod,
+    a_ready_pod,
+    a_termination,
+    container,
+    in_prepare,
+    in_server,
+    scheduled,
+)
+
+UNPLACED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+}
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("pod", "runtime", "want_reason", "want_text"),
+    [
+        pytest.param(a_pod(), {}, Reason.PODS_PENDING, "waits for the scheduler", id="new pod"),
+        pytest.param(
+            a_pod(conditions=[UNPLACED]),
+            {},
+            Reason.UNSCHEDULABLE,
+            "3 Insufficient nvidia.com/gpu; free or add",
+            id="no node has a device",
+        ),
+        pytest.param(
+            a_pod(conditions=[scheduled()]), {}, Reason.STARTING, "node-1 prepares", id="placed, nothing started"
+        ),
+        pytest.param(
+            in_prepare(container("prepare", waiting={"reason": "ImagePullBackOff", "message": "not found"})),
+            {},
+            Reason.IMAGE_PULL_FAILED,
+            "example/prepare:1",
+            id="our image cannot be pulled",
+        ),
+        pytest.param(
+            in_server(container("server", waiting={"reason": "ErrImagePull", "message": "unauthorized"})),
+            {},
+            Reason.IMAGE_PULL_FAILED,
+            "unauthorized",
+            id="engine image cannot be pulled",
+        ),
+        pytest.param(
+            in_server(container("server", waiting={"reason": "CreateContainerConfigError", "message": "no secret x"})),
+            {},
+            Reason.CONTAINER_CONFIG_FAILED,
+            "no secret x",
+            id="a referenced Secret is missing",
+        ),
+        pytest.param(
+            in_prepare(container("prepare", running={})),
+            {"phase": "Downloading", "download": {"bytesDone": GIB, "bytesTotal": 4 * GIB, "secondsLeft": 30}},
+            Reason.DOWNLOADING,
+            "1.0 GiB of 4.0 GiB (25 %), 30 s left",
+            id="download with the runtime's word",
+        ),
+        pytest.param(
+            in_prepare(container("prepare", running={})),
+            {},
+            Reason.DOWNLOADING,
+            "asking the Hub",
+            id="download whose runtime cannot be reached",
+        ),
+        pytest.param(
+            in_prepare(container("prepare", running={})),
+            {"phase": "Verifying"},
+            Reason.VERIFYING,
+            "hashes",
+            id="verifying",
+        ),
+        pytest.param(
+            in_prepare(container("prepare", running={})),
+            {"phase": "Downloading", "failure": {"reason": "HubUnreachable", "message": "connection refused"}},
+            RuntimeReason.HUB_UNREACHABLE,
+            "connection refused; retried by itself",
+            id="the Hub is down while downloading",
+        ),
+        pytest.param(
+            in_prepare(
+                container("prepare", waiting={"reason": "CrashLoopBackOff"}, last=a_termination("VolumeFull", "full"))
+            ),
+            {},
+            RuntimeReason.VOLUME_FULL,
+            "full; free or add disk space",
+            id="prepare loops on a full volume",
+        ),
+        pytest.param(
+            in_server(container("server", running={})), {"phase": "Loading"}, Reason.LOADING, "loads", id="loading"
+        ),
+        pytest.param(
+            in_server(container("server", running={})),
+            {"phase": "Compiling"},
+            Reason.WARMING_UP,
+            "warms up",
+            id="compiling",
+        ),
+        pytest.param(
+            in_server(
+                container("server", running={}, restarts=2, last=a_termination("BadEngineArgument", "unknown --x"))
+            ),
+            {"phase": "Loading"},
+            RuntimeReason.BAD_ENGINE_ARGUMENT,
+            "unknown --x; correct or remove",
+            id="a crash that needs a person stays while it is tried again",
+        ),
+        pytest.param(
+            in_server(container("server", running={}, restarts=1, last=a_termination("EngineDied", "died", code=22))),
+            {"phase": "Loading"},
+            Reason.LOADING,
+            "loads",
+            id="a crash that mends itself gives way to progress",
+        ),
+        pytest.param(
+            in_server(container("server", waiting={"reason": "CrashLoopBackOff"}, last={"exitCode": 3})),
+            {},
+            Reason.POD_CRASHED,
+            "exit code 3",
+            id="a crash without words",
+        ),
+        pytest.param(
+            in_server(container("server", terminated={"reason": "OOMKilled", "exitCode": 137})),
+            {},
+            Reason.OUT_OF_MEMORY,
+            "limit of 6Gi",
+            id="killed at its memory limit",
+        ),
+        pytest.param(
+            a_pod(reason="Evicted", message="low on memory"), {}, Reason.POD_EVICTED, "low on memory", id="evicted"
+        ),
+        pytest.param(a_pod(reason="NodeLost"), {}, Reason.NODE_LOST, "node-1", id="node lost"),
+    ],
+)
+def test_pod_cause(pod: dict[str, Any], runtime: dict[str, Any], want_reason: Reason, want_text: str) -> None:
+    cause = pod_cause(pod, runtime)
+    assert cause.reason == want_reason
+    assert want_text in cause.message
+
+
+@pytest.mark.parametrize("reason", list(RuntimeReason), ids=lambda reason: reason.value)
+def test_every_reason_of_the_runtime_reaches_the_user_with_its_remedy(reason: RuntimeReason) -> None:
+    server = container(
+        "server", waiting={"reason": "CrashLoopBackOff"}, last=a_termination(reason.value, "what happened")
+    )
+    cause = pod_cause(in_server(server), {})
+    assert cause.reason == reason
+    assert cause.message == f"what happened; {TABLE[reason.value].remedy}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("Killed", id="plain text"),
+        pytest.param('{"reason": "SomethingNew", "message": "x"}', id="reason of a newer runtime"),
+        pytest.param('{"reason": "EngineDied"}', id="no message"),
+        pytest.param("[1]", id="not an object"),
+    ],
+)
+def test_foreign_termination_logs_are_a_plain_crash(text: str) -> None:
+    server = container("server", waiting={"reason": "CrashLoopBackOff"}, last={"exitCode": 1, "message": text})
+    assert pod_cause(in_server(server), {}).reason is Reason.POD_CRASHED
+
+
+def test_what_a_person_must_act_on_comes_first() -> None:
+    loading = in_server(container("server", running={}), "a")
+    broken = in_server(
+        container("server", waiting={"reason": "CrashLoopBackOff"}, last=a_termination("BadEngineArgument", "x")), "b"
+    )
+    unplaced = a_pod("c", conditions=[UNPLACED])
+    assert first_cause(None, [loading, unplaced, broken], {}).reason is RuntimeReason.BAD_ENGINE_ARGUMENT
+    assert first_cause(None, [loading, unplaced], {}).reason is Reason.UNSCHEDULABLE
+    assert first_cause(None, [loading, a_ready_pod("d")], {}).reason is Reason.LOADING
+
+
+def test_refused_pod_creation_is_lifted_from_the_deployment() -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+    cause = first_cause(a_deployment(refused), [], {})
+    assert (cause.reason, cause.needs_person) == (Reason.POD_CREATION_REFUSED, True)
+    assert "exceeded quota: gpus" in cause.message
+
+
+def test_without_any_pod_the_pods_are_being_created() -> None:
+    assert first_cause(a_deployment(), [], {}).reason is Reason.PODS_PENDING
+
+
+def test_a_pod_on_its_way_out_counts_neither_as_ready_nor_as_a_cause() -> None:
+    leaving = a_ready_pod()
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not is_ready(leaving)
+    assert first_cause(None, [leaving], {}).reason is Reason.PODS_PENDING
+
+
+@pytest.mark.parametrize(
+    ("pod", "want"),
+    [
+        pytest.param(a_ready_pod(), True, id="ready"),
+        pytest.param(in_server(container("server", running={})), True, id="prepare done"),
+        pytest.param(in_prepare(container("prepare", running={})), False, id="prepare runs"),
+        pytest.param(in_prepare(container("prepare", terminated={"exitCode": 12})), False, id="prepare failed"),
+        pytest.param(a_pod(), False, id="nothing known"),
+    ],
+)
+def test_has_weights(pod: dict[str, Any], want: bool) -> None:
+    assert has_weights(pod) is want
+
+
+@pytest.mark.parametrize(
+    ("download", "want"),
+    [
+        pytest.param(None, "asking the Hub for the list of files", id="nothing known"),
+        pytest.param({"bytesTotal": 0}, "asking the Hub for the list of files", id="no total"),
+        pytest.param({"bytesDone": 0, "bytesTotal": 1024**2}, "0.0 MiB of 1.0 MiB (0 %)", id="just begun"),
+        pytest.param(
+            {"bytesDone": 3 * GIB, "bytesTotal": 4 * GIB, "secondsLeft": 12.4},
+            "3.0 GiB of 4.0 GiB (75 %), 12 s left",
+            id="with time left",
+        ),
+    ],
+)
+def test_describe_download(download: dict[str, Any] | None, want: str) -> None:
+    assert describe_download(download) == want
