@@ -183,9 +183,8 @@ def bert_tensors(config: Mapping[str, Any] = MINILM, dtype: str = "F32") -> tupl
         shapes |= _norm(f"encoder.layer.{index}.attention.output", hidden) | _norm(
             f"encoder.layer.{index}.output", hidden
         )
-    return (Tensor("embeddings.position_ids", "I64", (1, config["max_position_embeddings"]), 4096),) + tuple(
-        a_tensor(name, shape, dtype) for name, shape in shapes.items()
-    )
+    positions = Tensor("embeddings.position_ids", "I64", (1, config["max_position_embeddings"]), 4096)
+    return (positions, *(a_tensor(name, shape, dtype) for name, shape in shapes.items()))
 
 
 def _norm(name: str, hidden: int) -> dict[str, tuple[int, ...]]:

@@ -112,13 +112,15 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = [FILE_VARIABLE, *(variable_of(path) for path, _ in _leaves())]
     given = [name for name in sorted(environ) if name.startswith(PREFIX) and name not in known]
     return [
-        f"{name}: there is no such setting; {_advice(name, known)}" for name in given if not _SERVICE_LINK.search(name)
+        f"{name}: there is no such setting; {_advice(name, known, prefix=PREFIX)}"
+        for name in given
+        if not _SERVICE_LINK.search(name)
     ]
 
 
-def _advice(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}"
+def _advice(name: str, known: list[str], *, prefix: str = "") -> str:
+    near = difflib.get_close_matches(name.removeprefix(prefix), [each.removeprefix(prefix) for each in known], n=1)
+    return f"did you mean {prefix}{near[0]}?" if near else f"allowed are {', '.join(known)}"
 
 
 def _parse(text: str, field: FieldInfo) -> Any:

@@ -6,8 +6,9 @@ object that is gone. With ``__main__`` the only module that imports kopf.
 
 import asyncio
 import json
+import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import aiohttp
@@ -17,10 +18,15 @@ from genmodel_operator.api import labels
 from genmodel_operator.controller.queue import Key
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import WatchConnection
-from genmodel_operator.kube.kinds import CHILD_KINDS, CRD, GENERATIVE_MODEL, NODE, Kind
-from genmodel_operator.settings import Settings
+from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Kind
 
-CHUNK_SIZE = 500
+logger = logging.getLogger(__name__)
+
+CHUNK_SIZE = 100
+"""Objects per page of a listing: kopf holds each as a dict until its own worker ends, and 500 at once stay in
+the process's memory for ever (1 000 models after a restart: 187 MiB with 500 and 5 s, 103 MiB so)."""
+WORKER_IDLE_SECONDS = 0.1
+"""How long kopf keeps an object's last event, and a task, after it was handled."""
 SHUTDOWN_SECONDS = 25.0
 """Below the chart's terminationGracePeriodSeconds of 30."""
 
@@ -65,18 +71,20 @@ class _NothingStored(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-def build_settings(settings: Settings) -> kopf.OperatorSettings:
+def build_settings() -> kopf.OperatorSettings:
     """Return kopf's settings: an informer that writes nothing and outlives an API outage."""
     built = kopf.OperatorSettings()
     built.posting.enabled = False
     for kind in CHILD_KINDS:
         built.watching.label_selectors[_selector(kind)] = labels.OWNED_SELECTOR
-    built.watching.field_selectors[_selector(CRD)] = f"metadata.name={labels.PLURAL}.{labels.GROUP}"
     built.watching.chunk_size = CHUNK_SIZE
+    built.queueing.idle_timeout = WORKER_IDLE_SECONDS
     built.watching.connect_timeout = 10
     built.networking.request_timeout = 30
     built.networking.error_backoffs = EndlessJitter()
-    built.scanning.disabled = bool(settings.watch_namespaces)
+    # The process starts kopf only when our kind is served, and without scanning a kind that goes ends it (404).
+    # With scanning on, kopf would need to read every CustomResourceDefinition and stay up, watching nothing.
+    built.scanning.disabled = True
     built.persistence.finalizer = f"{labels.GROUP}/operator"
     built.persistence.diffbase_storage = _NothingStored()
     built.peering.standalone = True
@@ -90,23 +98,20 @@ def build_registry(
     inventory_changed: Callable[[], None],
     *,
     login: Login,
-    kind_vanished: Callable[[], None] | None = None,
+    watching: Callable[[], None] | None = None,
     observe_model: Callable[[str | None, Mapping[str, Any]], None] | None = None,
 ) -> kopf.OperatorRegistry:
     """Return the handlers: models and children add keys, nodes tell the inventory.
 
-    ``login`` says how the API server is reached. ``kind_vanished`` is called when our own
-    CustomResourceDefinition is deleted; without it definitions are not watched. ``observe_model`` sees
-    every event of a model, for metrics.
+    ``login`` says how the API server is reached, ``watching`` is called each time that a watch of models
+    is open, and ``observe_model`` sees every event of a model, for metrics.
     """
     registry = kopf.OperatorRegistry()
-    _handle_login(registry, login)
+    _handle_login(registry, login, watching)
     _handle_models(registry, queue, observe_model)
     for kind in CHILD_KINDS:
         _handle_children(registry, kind, queue, cache)
     _handle_nodes(registry, inventory_changed)
-    if kind_vanished is not None:
-        _handle_definition(registry, kind_vanished)
     return registry
 
 
@@ -120,8 +125,8 @@ async def run_informer(
 ) -> None:
     """Watch until ``stop`` is set; raises what ends a watch.
 
-    Tasks that exist before are left alone at the end, those made after are taken for kopf's and cancelled.
-    ``started`` is called when kopf has installed its signal handlers, which the caller replaces.
+    ``started`` is called when kopf has installed its signal handlers, which the caller replaces. Tasks
+    of the event loop that are younger than this call are taken for kopf's at the end, and cancelled.
     """
     others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
@@ -132,37 +137,82 @@ async def run_informer(
         namespaces=list(namespaces),
     )
     started()
-    await kopf.run_tasks(tasks, ignored=others)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await kopf.run_tasks(tasks, ignored=others)
+        for task in done:
+            task.result()
+    finally:
+        await _cancel_younger(others)
+
+
+async def _cancel_younger(others: Collection[asyncio.Task[Any]]) -> None:
+    """End what a failed informer left behind.
+
+    ``kopf.run_tasks`` hangs after a failure: it cancels a watch and the watch's own pause signal at once,
+    and a watch takes the end of that signal for a pause and goes on. Who survives is cancelled alone.
+    """
+    for _ in range(3):
+        left = {task for task in asyncio.all_tasks() if task not in others and task is not asyncio.current_task()}
+        while left:
+            for task in left:
+                task.cancel()
+            _, pending = await asyncio.wait(left, timeout=1)
+            if pending == left:
+                break
+            left = pending
 
 
 def _selector(kind: Kind) -> tuple[str, str, str] | tuple[str, str]:
     return (kind.group, kind.version, kind.plural) if kind.group else (kind.version, kind.plural)
 
 
-def _handle_login(registry: kopf.OperatorRegistry, login: Login) -> None:
-    refused: dict[str, str] = {}
-    delays = iter(EndlessJitter())
-
+def _handle_login(registry: kopf.OperatorRegistry, login: Login, watching: Callable[[], None] | None) -> None:
     @kopf.on.login(registry=registry, id="login")
     async def log_in(**_: Any) -> kopf.AiohttpSession:
-        nonlocal delays
         connection = await login()
-        # kopf asks again when the server refused these credentials: the same ones again, at once, would make a storm.
-        if refused == dict(connection.headers):
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context),
+            proxy=connection.proxy,
+            trust_env=True,
+            middlewares=[_authenticate(login)],
+            trace_configs=[_trace(watching)] if watching else None,
+        )
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
+
+
+def _authenticate(login: Login) -> aiohttp.ClientMiddlewareType:
+    """Return a middleware that sends fresh credentials with each request, and waits while they are refused.
+
+    A 401 must not reach kopf: it would close the session under the other watches, and they fail.
+    """
+
+    async def authenticate(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        delays = iter(EndlessJitter())
+        while True:
+            request.headers.update((await login()).headers)
+            response = await send(request)
+            if response.status != 401:
+                return response
+            response.release()
+            logger.warning("the API server refuses the credentials of the watches")
             await asyncio.sleep(next(delays))
-            connection = await login()
-        else:
-            delays = iter(EndlessJitter())
-        refused.clear()
-        refused.update(connection.headers)
-        return kopf.AiohttpSession(server=connection.server, aiohttp_session=_session(connection))
+
+    return authenticate
 
 
-def _session(connection: WatchConnection) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, ssl=connection.ssl_context)
-    return aiohttp.ClientSession(
-        connector=connector, headers=connection.headers, proxy=connection.proxy, trust_env=True
-    )
+def _trace(watching: Callable[[], None]) -> aiohttp.TraceConfig:
+    """Return a trace that tells when a watch of models is open; kopf itself does not."""
+    trace = aiohttp.TraceConfig()
+
+    async def on_request_end(_session: Any, _context: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        is_watch = params.url.name == labels.PLURAL and "watch" in params.url.query
+        if is_watch and params.response.status == 200:
+            watching()
+
+    trace.on_request_end.append(on_request_end)
+    return trace
 
 
 def _handle_models(
@@ -198,13 +248,6 @@ def _handle_nodes(registry: kopf.OperatorRegistry, inventory_changed: Callable[[
     async def node_seen(event: kopf.RawEvent, **_: Any) -> None:
         if seen.is_news(event["type"], event["object"]):
             inventory_changed()
-
-
-def _handle_definition(registry: kopf.OperatorRegistry, kind_vanished: Callable[[], None]) -> None:
-    @kopf.on.event(*_selector(CRD), registry=registry, id="definition")
-    async def definition_seen(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] == "DELETED":
-            kind_vanished()
 
 
 class SeenModels:

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 
 from genmodel_operator import __version__
@@ -16,7 +16,9 @@ from genmodel_operator.controller.queue import Handle, Key, Outcome, WorkQueue
 from genmodel_operator.handlers import EndlessJitter, build_registry, build_settings, run_informer
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
+from genmodel_operator.kube.errors import Unreachable
 from genmodel_operator.kube.events import EventRecorder
+from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.kube.startup import prime, wait_until_served
 from genmodel_operator.observability.logging import configure_logging
 from genmodel_operator.observability.metrics import Metrics
@@ -29,17 +31,17 @@ OLDEST_SECONDS = 180.0
 """A key that waits longer for a worker means that the operator does not keep up."""
 DRAIN_SECONDS = 15.0
 """How long reconciles that go on may take to end after SIGTERM."""
+WATCHES_END_SECONDS = 5.0
+"""How long the watches may take to end after that."""
+WATCHING_SECONDS = 30.0
+"""How long kopf may take to open its first watch of models."""
 NODES_SETTLE_SECONDS = 1.0
 """Changes of nodes within this time count as one."""
-STARTUP_DELAY_CAP_SECONDS = 10.0
+STARTUP_DELAY_CAP_SECONDS = 5.0
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-
-class KindVanishedError(Exception):
-    """Our CustomResourceDefinition was deleted: the process starts anew and waits for it."""
 
 
 class InformerEndedError(Exception):
@@ -84,9 +86,9 @@ class Operator:
         self._health = health
         self._stop = asyncio.Event()
         self._stop_informer = asyncio.Event()
-        self._vanished = asyncio.Event()
+        self._watching = asyncio.Event()
         self._nodes_timer: asyncio.TimerHandle | None = None
-        self._is_watching = False
+        self._is_informing = False
         health.set("start", "the operator starts")
         health.add_check("queue", self._check_queue)
         parts.metrics.watch_queue(
@@ -103,10 +105,8 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             # The workers exist before the informer starts: at its end it cancels every younger task.
             workers = group.create_task(self._queue.run(self._parts.settings.workers, self._handle), name="workers")
-            definition = group.create_task(self._watch_definition(), name="definition")
             informer = group.create_task(self._inform(), name="informer")
             await self._stop.wait()
-            definition.cancel()
             await self._end(workers, informer)
 
     async def _end(self, workers: asyncio.Task[None], informer: asyncio.Task[None]) -> None:
@@ -122,8 +122,9 @@ class Operator:
         if self._nodes_timer is not None:
             self._nodes_timer.cancel()
         self._stop_informer.set()
-        if not self._is_watching:
-            informer.cancel()
+        if self._is_informing:
+            await asyncio.wait({informer}, timeout=WATCHES_END_SECONDS)
+        informer.cancel()
 
     async def _inform(self) -> None:
         namespaces = self._parts.settings.watch_namespaces
@@ -142,29 +143,41 @@ class Operator:
             self._parts.cache,
             self._on_nodes_changed,
             login=self._parts.client.watch_connection,
-            kind_vanished=None if namespaces else self._vanished.set,
+            watching=self._on_watching,
             observe_model=self._parts.metrics.models.observe,
         )
-        self._is_watching = True
-        await run_informer(
-            registry,
-            build_settings(self._parts.settings),
-            namespaces=namespaces,
-            stop=self._stop_informer,
-            started=self._on_started,
-        )
+        self._is_informing = True
+        async with asyncio.TaskGroup() as group:
+            confirming = group.create_task(self._confirm_watching(), name="confirm watching")
+            await run_informer(
+                registry,
+                build_settings(),
+                namespaces=namespaces,
+                stop=self._stop_informer,
+                started=self._take_signals,
+            )
+            confirming.cancel()
         if not self._stop.is_set():
             raise InformerEndedError("the watches ended by themselves")
 
-    def _on_started(self) -> None:
-        self._take_signals()
-        if not self._stop.is_set():
+    async def _confirm_watching(self) -> None:
+        """Raise when kopf runs but watches nothing: our kind went between our look and kopf's."""
+        while True:
+            try:
+                async with asyncio.timeout(WATCHING_SECONDS):
+                    await self._watching.wait()
+                return
+            except TimeoutError:
+                logger.warning("models are not watched yet")
+            with suppress(Unreachable):
+                await self._parts.client.is_served(GENERATIVE_MODEL)
+                raise InformerEndedError("the API server answers, but models are not watched")
+
+    def _on_watching(self) -> None:
+        if not self._watching.is_set() and not self._stop.is_set():
             self._health.set("start", None)
             logger.info("watching")
-
-    async def _watch_definition(self) -> None:
-        await self._vanished.wait()
-        raise KindVanishedError("the CustomResourceDefinition was deleted")
+        self._watching.set()
 
     async def _handle(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
         outcome = await self._work.handle(key, resync)

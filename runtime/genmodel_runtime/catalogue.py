@@ -131,7 +131,7 @@ CATALOGUE: tuple[Rule, ...] = (
     ),
     _rule(
         _R.ENGINE_BAD_MODEL_FILES,
-        r"Invalid repository ID or local directory specified",
+        r"Invalid repository ID or local directory specified|HFValidationError: Repo id must be",
         "the engine finds no config.json among the model's files",
     ),
     _rule(
@@ -205,6 +205,11 @@ VAGUE: tuple[Rule, ...] = (
         r"(?P<found>No module named .+|Failed to infer device type.*|No CUDA GPUs are available"
         r"|\S+: cannot open shared object file.*|No package metadata was found for .+)",
         "the engine's image or the node lacks a part: {found}",
+    ),
+    _rule(
+        _R.ENGINE_BAD_MODEL_FILES,
+        r"(?P<found>The size of tensor a \(\d+\) must match the size of tensor b \(\d+\).*)",
+        "config.json and the weights do not fit together: {found}",
     ),
     _rule(
         _R.START_TIMEOUT,

@@ -20,7 +20,6 @@ from genmodel_runtime.contract import ExitCode, RuntimeReason
 from genmodel_runtime.manifest import RemoteFile
 from genmodel_runtime.termination import Failure
 
-_CHUNK_BYTES = 1024 * 1024
 _LONGEST_WAIT_SECONDS = 900
 _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)")
 
@@ -107,9 +106,9 @@ class HubConnection:
             yield Body(_start_of(response, file, offset), self._chunks(response))
 
     def _chunks(self, response: httpx2.Response) -> Iterator[bytes]:
-        # Small reads would cost more than the network; large ones would hold progress back.
+        # As they come: chunks collected to a size would be lost when the connection breaks.
         with _network_errors(str(response.url)):
-            yield from response.iter_raw(_CHUNK_BYTES)
+            yield from response.iter_raw()
 
     @contextmanager
     def _get(self, url: str, headers: Mapping[str, str], *, what: str) -> Iterator[httpx2.Response]:

@@ -1,6 +1,5 @@
 """The runtime travels: ``prepare`` copies this package to where the engine's image finds it."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -16,9 +15,11 @@ def install_runtime(target_dir: Path) -> Path:
     renames. Raises ``VolumeBroken``.
     """
     source, final = Path(__file__).parent, target_dir / PACKAGE
-    new, old = (target_dir / f".{PACKAGE}.{part}.{os.getpid()}" for part in ("new", "old"))
+    new, old = (target_dir / f".{PACKAGE}.{part}" for part in ("new", "old"))
     with volume_errors(target_dir):
         target_dir.mkdir(parents=True, exist_ok=True)
+        for left_over in (new, old):
+            shutil.rmtree(left_over, ignore_errors=True)
         new.mkdir(mode=0o755)
         for module in sorted(source.iterdir()):
             if module.suffix == ".py" or module.name == "py.typed":

@@ -98,11 +98,12 @@ class EngineProcess:
     def _pump_output(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
         rest = b""
-        while chunk := self._process.stdout.read(_CHUNK_BYTES):
-            lines, rest = split_lines(rest + chunk)
-            if len(rest) > _LONGEST_LINE_BYTES:
-                lines, rest = [*lines, rest], b""
-            self._pass_on(lines)
+        with self._process.stdout as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                lines, rest = split_lines(rest + chunk)
+                if len(rest) > _LONGEST_LINE_BYTES:
+                    lines, rest = [*lines, rest], b""
+                self._pass_on(lines)
         self._pass_on([rest] if rest else [])
 
     def _pass_on(self, lines: Sequence[bytes]) -> None:

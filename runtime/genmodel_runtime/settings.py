@@ -139,18 +139,20 @@ def serve_settings(environ: Mapping[str, str], engine_args: tuple[str, ...], ove
     """Return the settings of ``serve``; raises ``SettingsError``."""
     check_contract(environ)
     propagation = overrides.propagation_seconds
+    stall_seconds = _integer(environ, Env.STALL_SECONDS, minimum=1)
     return ServeSettings(
         task=_one_of(environ, Env.TASK, (TASK_GENERATE, TASK_EMBED)),
         served_names=_names(environ),
         engine=_one_of(environ, Env.ENGINE, tuple(ENGINE_MODULES)),
         engine_args=engine_args,
         startup_seconds=_integer(environ, Env.STARTUP_SECONDS, minimum=1),
-        stall_seconds=_integer(environ, Env.STALL_SECONDS, minimum=1),
+        stall_seconds=stall_seconds,
         drain_seconds=_integer(environ, Env.DRAIN_SECONDS, minimum=0),
         paths=overrides.paths,
         port=contract.RUNTIME_PORT if overrides.port is None else overrides.port,
         engine_port=contract.HTTP_PORT if overrides.engine_port is None else overrides.engine_port,
         propagation_seconds=contract.ENDPOINT_PROPAGATION_SECONDS if propagation is None else propagation,
+        poll_seconds=min(5.0, stall_seconds / 4),
     )
 
 

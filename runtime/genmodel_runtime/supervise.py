@@ -232,7 +232,9 @@ class Supervisor:
 
     def _look(self, detector: StallDetector) -> str:
         try:
-            sample = self.client.sample(answer_seconds=_METRICS_ANSWER_SECONDS)
+            # A busy engine may answer late; only the next look tells whether it went on.
+            patience = min(_METRICS_ANSWER_SECONDS, self._settings.stall_seconds)
+            sample = self.client.sample(answer_seconds=patience)
         except EngineSilent:
             return detector.observe_silence(now=time.monotonic())
         if sample is None:

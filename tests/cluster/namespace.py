@@ -4,6 +4,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.processes import ProcessId
@@ -16,9 +17,25 @@ SERVICE_RANGE = "10.96.0.0/16"
 API_SERVICE_ADDRESS = "10.96.0.1"
 
 
+class Namespace(Protocol):
+    """A network namespace of a cluster's own."""
+
+    def entering(self, args: list[str]) -> list[str]:
+        """Return the command line that runs `args` inside."""
+
+    def create(self) -> None:
+        """Create the namespace with its bridge, its addresses and the route to the Services."""
+
+    def processes(self) -> list[ProcessId]:
+        """Return all processes that live in it, but for this one."""
+
+    def delete(self) -> None:
+        """Delete the namespace with all that is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkNamespace:
-    """A named network namespace, `/run/netns/genmodel-<cluster>`."""
+    """A named network namespace, `/run/netns/genmodel-<cluster>`; it needs root."""
 
     name: str
 
@@ -36,30 +53,42 @@ class NetworkNamespace:
 
     def create(self) -> None:
         """Create the namespace with its bridge, its addresses and the route to the Services."""
-        _ip("netns", "add", self.name)
-        for command in (
-            f"link set lo up|link add {BRIDGE} type bridge|addr add {NODE_ADDRESS}/24 dev {BRIDGE}|"
-            # Without a route to the Services a connection fails before kube-proxy's rules see it.
-            f"link set {BRIDGE} up|route add {SERVICE_RANGE} dev {BRIDGE}"
-        ).split("|"):
-            _ip("-n", self.name, *command.split())
-        subprocess.run(self.entering(["sysctl", "-qw", "net.ipv4.ip_forward=1"]), check=True, capture_output=True)
+        run_command("ip", "netns", "add", self.name)
+        furnish(self)
 
     def exists(self) -> bool:
         """Return whether the namespace is there."""
         return self.path.exists()
 
     def processes(self) -> list[ProcessId]:
-        """Return all processes that live in it."""
-        if not self.exists():
-            return []
-        inode = self.path.stat().st_ino
-        return [found for entry in Path("/proc").glob("[0-9]*") if (found := _member(entry, inode))]
+        """Return all processes that live in it, but for this one."""
+        return members(self.path) if self.exists() else []
 
     def delete(self) -> None:
         """Delete the namespace with all that is in it."""
         if self.exists():
-            _ip("netns", "delete", self.name)
+            run_command("ip", "netns", "delete", self.name)
+
+
+def furnish(namespace: Namespace) -> None:
+    """Give a new namespace its bridge, its addresses and the route to the Services."""
+    for command in (
+        "ip link set lo up",
+        f"ip link add {BRIDGE} type bridge",
+        f"ip addr add {NODE_ADDRESS}/24 dev {BRIDGE}",
+        f"ip link set {BRIDGE} up",
+        # Without a route to the Services a connection fails before kube-proxy's rules see it.
+        f"ip route add {SERVICE_RANGE} dev {BRIDGE}",
+        "sysctl -qw net.ipv4.ip_forward=1",
+    ):
+        run_command(*namespace.entering(command.split()))
+
+
+def members(namespace: Path) -> list[ProcessId]:
+    """Return the processes that live in a network namespace, given by its file, but for this one."""
+    inode = namespace.stat().st_ino
+    found = (_member(entry, inode) for entry in Path("/proc").glob("[0-9]*"))
+    return [one for one in found if one and one.pid != os.getpid()]
 
 
 def _member(entry: Path, inode: int) -> ProcessId | None:
@@ -71,7 +100,8 @@ def _member(entry: Path, inode: int) -> ProcessId | None:
     return None
 
 
-def _ip(*args: str) -> None:
-    done = subprocess.run(["ip", *args], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
+def run_command(*args: str) -> None:
+    """Run a command that sets the network up; ClusterError with what it says if it fails."""
+    done = subprocess.run(args, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
     if done.returncode:
-        raise ClusterError(f"ip {' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise ClusterError(f"{' '.join(args)}: {done.stderr.strip() or done.stdout.strip()}")

@@ -58,15 +58,23 @@ def ensure_prerequisites(*, real_node: bool = False, images: bool = False) -> No
     """Install the packages that are missing; ClusterError where that cannot be done."""
     commands = {**CONTROL_PLANE, **(REAL_NODE if real_node else {}), **(IMAGES if images else {})}
     missing = missing_packages(commands, cni=real_node)
-    if not is_root():
-        raise ClusterError("the local cluster needs root: it makes a network namespace (and mounts, for a real node)")
-    if missing:
-        install_packages(missing)
+    if real_node and not is_root():
+        raise ClusterError("a real node needs root: it makes mounts, control groups and firewall rules of its own")
+    install_packages(missing)
+
+
+def ensure_commands(commands: Mapping[str, str]) -> None:
+    """Install the packages of those commands (command to Debian package) that are not on PATH."""
+    install_packages(missing_packages(commands))
 
 
 def install_packages(packages: list[str]) -> None:
-    """Install Debian packages, with progress; ClusterError on another system or when apt-get fails."""
+    """Install Debian packages, if any, with progress; ClusterError where that cannot be done."""
     listed = " ".join(packages)
+    if not packages:
+        return
+    if not is_root():
+        raise ClusterError(f"install these first, or run as root: {listed}")
     if not is_debian():
         raise ClusterError(f"install these first, this system is not Debian or Ubuntu: {listed}")
     say(f"installing Debian packages that are missing: {listed}")

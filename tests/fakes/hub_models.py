@@ -24,7 +24,7 @@ LLAMA_CONFIG: Mapping[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "head_dim": 16,
+    "head_dim": 64,
     "vocab_size": 512,
     "max_position_embeddings": 512,
     "rms_norm_eps": 1e-05,

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def parse_model(document: Any, *, filename: str, namespace: str | None) -> Gener
     """Return one model; raise ``CommandError`` with every finding where the API server would refuse it."""
     if not isinstance(document, Mapping):
         raise CommandError(f"{filename}: holds {type(document).__name__}, not an object with apiVersion and kind")
-    findings = [*_wrong_kind(document), *_unknown_fields(document, root_schema(), "")]
+    findings = [*_wrong_kind(document), *_unknown_fields(document, _schema(), "")]
     if findings:
         raise CommandError(*(f"{filename}: {finding}" for finding in findings))
     metadata = {"namespace": namespace or "default", "uid": NO_UID, **_metadata(document, filename)}
@@ -92,6 +93,11 @@ def parse_options(*, model: str, revision: str, endpoint: str | None) -> Generat
         raise CommandError(
             *(f"{options[str(finding['loc'][0])]} {finding['input']!r}: {finding['msg']}" for finding in error.errors())
         ) from error
+
+
+@cache
+def _schema() -> Mapping[str, Any]:
+    return root_schema()
 
 
 def _metadata(document: Mapping[str, Any], filename: str) -> Mapping[str, Any]:

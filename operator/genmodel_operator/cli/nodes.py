@@ -19,18 +19,41 @@ HOST_CORES_PER_GPU = 16
 HOST_GIB_PER_GPU = 128
 """Cores and memory beside each GPU of a node that is described in words; roomy, as in machines for sale."""
 
+COMPUTE_CAPABILITIES: tuple[tuple[str, str], ...] = (
+    ("V100", "7.0"),
+    ("T4", "7.5"),
+    ("A100", "8.0"),
+    ("A30", "8.0"),
+    ("A10", "8.6"),
+    ("A10G", "8.6"),
+    ("A16", "8.6"),
+    ("A40", "8.6"),
+    ("A6000", "8.6"),
+    ("L4", "8.9"),
+    ("L40", "8.9"),
+    ("L40S", "8.9"),
+    ("H100", "9.0"),
+    ("H200", "9.0"),
+    ("GH200", "9.0"),
+    ("B200", "10.0"),
+    ("GB200", "10.0"),
+    ("B300", "10.3"),
+    ("GB300", "10.3"),
+)
+"""Compute capability by a word of the product's name (developer.nvidia.com/cuda-gpus)."""
+
 
 def gpu_node(words: str, *, name: str) -> Node:
     """Return the node that ``PRODUCT:GIB:COUNT[:COMPUTE]`` describes; raise ``CommandError``."""
     parts = words.split(":")
     if len(parts) not in (3, 4) or not parts[0]:
-        raise _wrong("--gpu", words, "PRODUCT:GIB:COUNT[:COMPUTE], such as NVIDIA-L4:22.5:1 or NVIDIA-L4:22.5:1:8.9")
+        raise _wrong("--gpu", words, "PRODUCT:GIB:COUNT[:COMPUTE], such as NVIDIA-L4:22.5:1")
     gibibytes, count = _number("--gpu", words, parts[1]), _whole("--gpu", words, parts[2])
     labels = {
         "nvidia.com/gpu.product": parts[0],
         "nvidia.com/gpu.memory": str(int(gibibytes * 1024)),
         "nvidia.com/gpu.count": str(count),
-        **(_compute(words, parts[3]) if len(parts) == 4 else {}),
+        **_compute(words, parts[3] if len(parts) == 4 else _known_compute(words, parts[0])),
     }
     resources = {
         "nvidia.com/gpu": str(count),
@@ -47,6 +70,14 @@ def cpu_node(words: str, *, name: str) -> Node:
         raise _wrong("--cpu", words, "GIB:CORES, such as 64:16")
     gibibytes, cores = _number("--cpu", words, parts[0]), _whole("--cpu", words, parts[1])
     return _node(name, {}, {"cpu": str(cores), "memory": f"{int(gibibytes * 1024)}Mi"})
+
+
+def _known_compute(words: str, product: str) -> str:
+    names = product.upper().split("-")
+    for name, capability in COMPUTE_CAPABILITIES:
+        if name in names:
+            return capability
+    raise _wrong("--gpu", words, f"{words}:COMPUTE, such as {words}:9.0: the compute capability is not known by name")
 
 
 def _compute(words: str, text: str) -> dict[str, str]:
@@ -74,7 +105,7 @@ def _number(option: str, words: str, text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         raise _wrong(option, words, f"a number of GiB, not {text!r}") from None
-    if not 0 < value < 1_000_000:
+    if not (value.is_finite() and 0 < value < 1_000_000):
         raise _wrong(option, words, f"a number of GiB above 0, not {text!r}")
     return value
 

@@ -20,9 +20,9 @@ no network is needed. The uid in owner references is all zeros: only the API ser
 
 _RENDER_EXAMPLES = """\
 examples:
-  genmodel render -f mistral.yaml --gpu NVIDIA-L4:22.5:1:8.9
+  genmodel render -f mistral.yaml --gpu NVIDIA-L4:22.5:1
   genmodel facts mistralai/Mistral-7B-Instruct-v0.3 --output facts.json
-  genmodel render -f mistral.yaml --facts facts.json --gpu NVIDIA-H100-80GB-HBM3:79.6:8:9.0 -o json
+  genmodel render -f mistral.yaml --facts facts.json --gpu NVIDIA-H100-80GB-HBM3:79.6:8 -o json
 """
 
 
@@ -72,7 +72,8 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default=[],
         metavar="PRODUCT:GIB:COUNT[:COMPUTE]",
         help="a node with GPUs: the values of its labels nvidia.com/gpu.product and gpu.memory (in GiB; "
-        "a card of 24 GB says 22.5), number of GPUs, compute capability; may be repeated",
+        "a card of 24 GB says 22.5), GPUs of the node, compute capability where the product is unknown; "
+        "may be repeated",
     )
     render.add_argument(
         "--cpu",

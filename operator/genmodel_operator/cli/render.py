@@ -18,7 +18,7 @@ from genmodel_operator.hub.facts import ModelFacts, Refused, ServedTask, choose_
 from genmodel_operator.resources import build_all
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
-from genmodel_operator.sizing.plan import Misfit, ServingPlan, plan_serving
+from genmodel_operator.sizing.plan import Misfit, RejectedCandidate, ServingPlan, plan_serving
 
 NOTHING_FITS = 4
 
@@ -90,7 +90,7 @@ def plan_model(
         raise CommandError(f"{name}: {refused.reason}: {refused}", exit_code=REFUSED) from refused
     plan = plan_serving(facts=facts, task=task, spec=model.spec, inventory=inventory, policy=plan_policy(settings))
     if isinstance(plan, Misfit):
-        rejected = [f"{name}: not {one.count} x {one.product}: {one.reason}" for one in plan.rejected]
+        rejected = [f"{name}: not {_candidate(one)}: {one.reason}" for one in plan.rejected]
         said = explain(Reason(plan.reason), **dict(plan.values))
         raise CommandError(f"{name}: {plan.reason}: {said}", *rejected, exit_code=NOTHING_FITS)
     refusal = engine_for(plan).supports(facts)
@@ -98,6 +98,10 @@ def plan_model(
         said = explain(Reason(refusal.reason), **dict(refusal.values))
         raise CommandError(f"{name}: {refusal.reason}: {said}", exit_code=REFUSED)
     return task, plan
+
+
+def _candidate(one: RejectedCandidate) -> str:
+    return f"{one.count} x {one.product}" if one.count else one.product
 
 
 def _format(objects: list[dict[str, Any]], output: str) -> str:

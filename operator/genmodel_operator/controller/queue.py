@@ -115,7 +115,7 @@ class WorkQueue(Generic[K]):
         self._fresh: deque[K] = deque()
         self._later: deque[K] = deque()
         self._fresh_in_a_row = 0
-        self._wanted = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
 
     # -- what others ask for
@@ -165,7 +165,8 @@ class WorkQueue(Generic[K]):
     def close(self) -> None:
         """Start no further run; ``run`` returns when those that go on have ended."""
         self._is_closed = True
-        self._wanted.set()
+        while self._idle:
+            self._wake_one()
         for state in self._states.values():
             _cancel_timers(state)
 
@@ -196,15 +197,27 @@ class WorkQueue(Generic[K]):
         while not self._is_closed:
             key = self._take()
             if key is None:
-                self._wanted.clear()
-                await self._wanted.wait()
+                await self._sleep()
             else:
                 await self._run_one(key, handle)
+
+    async def _sleep(self) -> None:
+        """Wait until a key is enqueued; each wakes one worker, not all of them."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(waiter)
+        await waiter
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
 
     async def _run_one(self, key: K, handle: Handle[K]) -> None:
         loop = asyncio.get_running_loop()
         state = self._states[key]
-        waited_seconds = loop.time() - (state.queued_at or loop.time())
+        waited_seconds = 0.0 if state.queued_at is None else loop.time() - state.queued_at
         resync = self._begin(state)
         started = time.monotonic()
         result, outcome = await self._try(key, resync, handle)
@@ -302,7 +315,7 @@ class WorkQueue(Generic[K]):
         state.queued_at = asyncio.get_running_loop().time()
         state.fresh = fresh
         (self._fresh if fresh else self._later).append(key)
-        self._wanted.set()
+        self._wake_one()
 
     def _promote(self, key: K, state: _State, *, fresh: bool) -> None:
         if fresh and not state.fresh:

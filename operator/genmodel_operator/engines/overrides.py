@@ -34,9 +34,8 @@ _WIRING: dict[str, Arity] = {
     "--disable-log-stats": "none",
     # The supervisor drains; an engine that also waits would outlive the pod's grace period.
     "--shutdown-timeout": "one",
-    # These print and exit.
+    # Prints and exits.
     "--help": "none",
-    "--version": "none",
 }
 
 _PLAN: dict[str, Arity] = {
@@ -118,7 +117,6 @@ _SHORT = {
     "-r": "--node-rank",
     "-q": "--quantization",
     "-h": "--help",
-    "-v": "--version",
 }
 
 OURS: dict[str, Arity] = _WIRING | _PLAN | _SAFETY
@@ -220,6 +218,8 @@ _ENV = frozenset(
         "NVIDIA_VISIBLE_DEVICES",
         # Removes the engine's own checks (CVE-2026-41523).
         "PYTHONOPTIMIZE",
+        # Would keep the runtime, which is found in the working directory, from being found.
+        "PYTHONSAFEPATH",
         # Writable folders; everything else is read-only.
         "HOME",
         "TMPDIR",

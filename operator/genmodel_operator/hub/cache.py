@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from genmodel_operator.hub.facts import ModelFacts, Refused
+from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile
 
 LARGEST_TENSORS = 200_000
 """Tensors of all remembered facts together, about 60 MiB."""
@@ -24,12 +24,13 @@ class Place:
 class Known:
     """What a commit came to, and who was seen to have access to it.
 
-    ``restricted``: gated or private, so that everybody's access is checked, once. ``identities``
-    are hashes of tokens.
+    ``restricted``: gated or private, so that everybody's access is checked, once, by reading the
+    file ``sample``. ``identities`` are hashes of tokens.
     """
 
     outcome: ModelFacts | Refused
     restricted: bool
+    sample: RepoFile | None = None
     identities: set[str] = field(default_factory=set)
 
     @property
@@ -43,6 +44,7 @@ class FactsCache:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[Place, str], Known] = OrderedDict()
+        self._tensors = 0
 
     def get(self, place: Place, commit: str) -> Known | None:
         """Return what is known of a commit."""
@@ -53,14 +55,12 @@ class FactsCache:
 
     def put(self, place: Place, commit: str, known: Known) -> None:
         """Remember a commit; the newest is always kept."""
+        former = self._known.pop((place, commit), None)
+        self._tensors += known.tensors - (former.tensors if former else 0)
         self._known[(place, commit)] = known
-        self._known.move_to_end((place, commit))
-        while len(self._known) > 1 and self._is_too_large():
-            self._known.popitem(last=False)
-
-    def _is_too_large(self) -> bool:
-        tensors = sum(known.tensors for known in self._known.values())
-        return len(self._known) > LARGEST_ENTRIES or tensors > LARGEST_TENSORS
+        while len(self._known) > 1 and (len(self._known) > LARGEST_ENTRIES or self._tensors > LARGEST_TENSORS):
+            _, oldest = self._known.popitem(last=False)
+            self._tensors -= oldest.tensors
 
 
 class BranchCache:

@@ -15,7 +15,7 @@ from genmodel_operator.api.reasons import Reason, info
 from genmodel_operator.hub.cache import BranchCache, FactsCache, Known, Place
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile
 from genmodel_operator.hub.failures import Fault, FaultError, HubError
-from genmodel_operator.hub.parse import CONFIG, DOCUMENTS, check_servable, header_paths, parse_facts
+from genmodel_operator.hub.parse import DOCUMENTS, check_servable, header_paths, parse_facts
 from genmodel_operator.hub.reader import HubReader, Observe
 from genmodel_operator.settings import HubSettings
 
@@ -132,7 +132,7 @@ class HubClient:
             known = await self._read(caller, model)
             self._facts.put(caller.place, model["sha"], known)
         elif known.restricted and caller.identity not in known.identities:
-            await self._probe(caller, model["sha"])
+            await self._probe(caller, model["sha"], known)
         known.identities.add(caller.identity)
         return known
 
@@ -143,21 +143,24 @@ class HubClient:
         self._branches.put(caller.place, revision, caller.identity, model["sha"])
         return model
 
-    async def _probe(self, caller: _Caller, commit: str) -> None:
+    async def _probe(self, caller: _Caller, commit: str, known: Known) -> None:
         # Info is public even where files are not, so only a file shows whether they may be read.
-        config = RepoFile(CONFIG, size_bytes=1, blob_id="")
-        await self._call(caller, lambda reader: reader.probe(commit, config))
+        if (sample := known.sample) is not None:
+            await self._call(caller, lambda reader: reader.probe(commit, sample))
 
     async def _read(self, caller: _Caller, model: dict[str, Any]) -> Known:
-        restricted = bool(model.get("gated") or model.get("private"))
-        try:
-            return Known(await self._read_facts(caller, model), restricted)
-        except Refused as refused:
-            return Known(refused, restricted)
-
-    async def _read_facts(self, caller: _Caller, model: dict[str, Any]) -> ModelFacts:
         commit: str = model["sha"]
         tree = await self._call(caller, lambda reader: reader.tree(commit))
+        outcome: ModelFacts | Refused
+        try:
+            outcome = await self._read_facts(caller, model, tree)
+        except Refused as refused:
+            outcome = refused
+        sample = min((file for file in tree if file.size_bytes), key=lambda file: file.size_bytes, default=None)
+        return Known(outcome, restricted=bool(model.get("gated") or model.get("private")), sample=sample)
+
+    async def _read_facts(self, caller: _Caller, model: dict[str, Any], tree: Sequence[RepoFile]) -> ModelFacts:
+        commit: str = model["sha"]
         files = {file.path: file for file in tree}
         documents = await self._read_each(
             caller,

@@ -128,6 +128,8 @@ def fault_of_exception(error: Exception, *, server: str, timeout_seconds: float)
         detail = "HF_HUB_OFFLINE is set in the operator's environment"
     elif isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
         detail = "not a valid http or https address"
+    elif isinstance(error, httpx2.TooManyRedirects):
+        detail = f"{server} redirects without end"
     else:
         return Fault(Reason.HUB_UNREACHABLE, detail=f"the connection to {server} broke", glitch=True)
     return Fault(Reason.HUB_UNREACHABLE, detail=detail)

@@ -23,8 +23,9 @@ from huggingface_hub.utils import (
     validate_repo_id,
 )
 
-# At INFO it logs every URL, and the signed addresses of a CDN are credentials.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
+# Below WARNING they log every address, and the signed addresses of a CDN are credentials.
+for _name in ("httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 __all__ = [
     "HFValidationError",

@@ -69,7 +69,7 @@ def parse_facts(
         parameters=sum(prod(tensor.shape) for tensor in tensors),
         weights_bytes=sum(tensor.size_bytes for tensor in tensors),
         stored_precision=stored_precision(tensors, quantization),
-        quantization=quantization.get("quant_method"),
+        quantization=_text(quantization.get("quant_method")),
         max_context=length.tokens,
         license=license_name,
         gated=bool(info.get("gated")),
@@ -118,7 +118,7 @@ def _check_weights(repository: str, commit: str, paths: Sequence[str], documents
         return
     if ADAPTER_CONFIG in paths:
         adapter = documents.get(ADAPTER_CONFIG)
-        base = adapter.get("base_model_name_or_path") if isinstance(adapter, Mapping) else None
+        base = _text(adapter.get("base_model_name_or_path")) if isinstance(adapter, Mapping) else None
         raise Refused(Reason.ADAPTER_REPOSITORY, repository=repository, base=base or "another model")
     if "model_index.json" in paths:
         found = "image or video generation (a diffusers pipeline)"
@@ -172,6 +172,7 @@ def _tensors(
     headers: Mapping[str, Mapping[str, Any]],
 ) -> list[Tensor]:
     tensors: list[Tensor] = []
+    indexed = _indexed_names(documents)
     for file in files:
         if not file.path.endswith(".safetensors"):
             continue
@@ -181,19 +182,20 @@ def _tensors(
             found = read_header(headers[file.path], file.size_bytes)
         except InvalidHeader as error:
             raise _invalid(repository, file.path, str(error)) from error
-        _check_shard(repository, file.path, found, documents)
+        if missing := sorted(indexed.get(file.path, set()) - {tensor.name for tensor in found}):
+            detail = f"tensor {missing[0]}: the index names it, but it is not in the file"
+            raise _invalid(repository, file.path, detail)
         tensors += _in_folder(file.path, found)
     _check_unique(repository, tensors)
     return tensors
 
 
-def _check_shard(repository: str, path: str, found: Sequence[Tensor], documents: Mapping[str, Any]) -> None:
-    if WEIGHT_INDEX not in documents or "/" in path:
-        return
-    names = {tensor.name for tensor in found}
-    for name, shard in documents[WEIGHT_INDEX]["weight_map"].items():
-        if shard == path and name not in names:
-            raise _invalid(repository, path, f"tensor {name}: the index names it, but it is not in the file")
+def _indexed_names(documents: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return the names of the tensors that the index places in each shard."""
+    names: dict[str, set[str]] = {}
+    for name, shard in documents[WEIGHT_INDEX]["weight_map"].items() if WEIGHT_INDEX in documents else ():
+        names.setdefault(str(shard), set()).add(name)
+    return names
 
 
 def _in_folder(path: str, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -216,7 +218,7 @@ def _tasks(info: Mapping[str, Any], documents: Mapping[str, Any]) -> tuple[Serve
         return served_tasks(
             documents[CONFIG]["architectures"][0],
             modules=documents.get(MODULES),
-            pipeline_tag=info.get("pipeline_tag"),
+            pipeline_tag=_text(info.get("pipeline_tag")),
         )
     except NotServed as error:
         wanted = "Generate or Embed"
@@ -243,16 +245,22 @@ def _quantization(documents: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _license(info: Mapping[str, Any]) -> tuple[str | None, str]:
-    card = info.get("cardData")
-    named = card.get("license") if isinstance(card, Mapping) else None
-    if named == "other" and isinstance(card, Mapping):
-        named = card.get("license_name") or named
-    if isinstance(named, list):
-        named = ", ".join(str(one) for one in named)
-    if isinstance(named, str) and named:
-        return named, "model card"
-    tags = [tag for tag in info.get("tags") or () if isinstance(tag, str) and tag.startswith("license:")]
-    return (tags[0].removeprefix("license:"), "Hub tags") if tags else (None, "")
+    card, tags = info.get("cardData"), info.get("tags")
+    if isinstance(card, Mapping):
+        named = card.get("license")
+        if named == "other":
+            named = card.get("license_name") or named
+        said = ", ".join(str(one) for one in named) if isinstance(named, list) else _text(named)
+        if said:
+            return said, "model card"
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, str) and tag.startswith("license:"):
+            return tag.removeprefix("license:"), "Hub tags"
+    return None, ""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _has_chat_template(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -> bool:

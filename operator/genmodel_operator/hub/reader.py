@@ -137,10 +137,14 @@ class HubReader:
     def _next_page(self, url: str, link: str | None) -> str | None:
         if link is None:
             return None
-        page = urljoin(url, fix_hf_endpoint_in_url(link, self._endpoint))
+        try:
+            page = urljoin(url, fix_hf_endpoint_in_url(link, self._endpoint))
+            server = httpx2.URL(page)
+        except (ValueError, httpx2.InvalidURL):
+            raise self._odd("tree", "its next page has no valid address") from None
         # The token must not follow a link to another server.
-        if httpx2.URL(page).origin != httpx2.URL(self._endpoint).origin:
-            raise self._odd("tree", f"its next page is on another server, {httpx2.URL(page).host}")
+        if server.origin != httpx2.URL(self._endpoint).origin:
+            raise self._odd("tree", f"its next page is on another server, {server.host}")
         return page
 
     def _tree_files(self, page: object) -> Iterator[RepoFile]:

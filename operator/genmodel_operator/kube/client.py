@@ -16,6 +16,7 @@ from typing import Any, Self
 import aiohttp
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
+from yaml import YAMLError
 
 from genmodel_operator import __version__
 from genmodel_operator.api.labels import FIELD_MANAGER
@@ -109,7 +110,7 @@ class KubeClient:
         field_selector: str | None = None,
     ) -> list[Object]:
         """Return all live objects of a kind, in one namespace or in all."""
-        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+        selectors: dict[str, Any] = {"label_selector": label_selector, "field_selector": field_selector}
         try:
             return [item async for page in self.pages(kind, namespace, **selectors) for item in page]
         except Expired:
@@ -248,9 +249,12 @@ async def _load_configuration(configuration: Configuration, environ: Mapping[str
             await kube_config.load_kube_config(named, client_configuration=configuration, persist_config=False)
         else:
             kube_config.load_incluster_config(configuration)
-    except kube_config.ConfigException as error:
+    except (kube_config.ConfigException, OSError) as error:
         where = f"KUBECONFIG={named}" if named else "no KUBECONFIG, and the service account of a pod"
         raise ConnectionConfigError(f"{where}: {error}") from error
+    except (YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # The loader does not look at what it reads before it uses it.
+        raise ConnectionConfigError(f"KUBECONFIG={named}: not a kubeconfig: {' '.join(str(error).split())}") from error
 
 
 def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:

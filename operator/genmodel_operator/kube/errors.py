@@ -86,6 +86,8 @@ _BY_STATUS: dict[int, type[KubeError]] = {
     422: Invalid,
 }
 _RETRY_AFTER_SECONDS = 1.0
+_WRONG_TYPE = "failed to create typed patch object"
+"""How a server-side apply answers, with status 500, to a field of the wrong type."""
 
 
 def error_from(
@@ -98,6 +100,8 @@ def error_from(
     values: dict[str, Any] = {"status": status, "reason": reason, "verb": verb, "kind": kind, "name": name}
     if status == 429:
         return Throttled(message, retry_after_seconds=_retry_after(headers, said), **values)
+    if message.startswith(_WRONG_TYPE):
+        return Invalid(message, **values)
     if status >= 500:
         return Unreachable(message, **values)
     if reason == "AlreadyExists":

@@ -1,5 +1,7 @@
 """``/metrics``, ``/livez`` and ``/readyz``; an unready operator says why."""
 
+import errno
+import socket
 from collections.abc import Callable
 
 from aiohttp import web
@@ -55,9 +57,9 @@ class HttpServer:
         # A probe that keeps its connection would hold up the end of the process.
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=0, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._wanted_port)
-        await site.start()
-        self.port = int(self._runner.addresses[0][1])
+        listener = _listen(self._host, self._wanted_port)
+        await web.SockSite(self._runner, listener).start()
+        self.port = int(listener.getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -74,3 +76,19 @@ class HttpServer:
 
     async def _render(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def _listen(host: str | None, port: int) -> socket.socket:
+    """Return one listening socket for both address families; two sockets would choose two free ports."""
+    if host is not None:
+        return socket.create_server((host, port))
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        except OSError as error:
+            if error.errno not in _NO_IPV6:
+                raise
+    return socket.create_server(("", port))

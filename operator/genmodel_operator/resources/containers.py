@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from genmodel_operator.api.quantity import canonical_quantity, format_gib
 from genmodel_operator.engines.environment import startup_seconds
 from genmodel_operator.resources.environment import prepare_env, server_env
 from genmodel_operator.resources.literal import literal
 from genmodel_operator.resources.pod_inputs import PodInputs
-from genmodel_operator.resources.quantity import cores, count, gib
 from genmodel_operator.resources.volumes import (
     ephemeral_limit_gib,
     ephemeral_request_gib,
@@ -26,8 +26,8 @@ from genmodel_runtime.contract import (
 )
 
 PREPARE_COMMAND = ("python3", "-m", "genmodel_runtime", "prepare")
-SERVER_COMMAND = ("python3", f"{RUNTIME_DIR}/genmodel_runtime", "serve", "--")
-"""Runs the copied folder, so that an image's own PYTHONPATH stays as it is."""
+SERVER_COMMAND = ("python3", "-m", "genmodel_runtime", "serve", "--")
+"""Found in the working directory, where ``prepare`` copied it: an image's own PYTHONPATH stays as it is."""
 
 PREPARE_CPU = "200m"
 PREPARE_MEMORY_GIB = 0.5
@@ -58,6 +58,7 @@ def server_container(pod: PodInputs) -> dict[str, Any]:
         "name": SERVER_CONTAINER,
         "image": pod.engine_image,
         "command": list(SERVER_COMMAND),
+        "workingDir": RUNTIME_DIR,
         "args": [literal(argument) for argument in pod.engine_args],
         "env": server_env(pod),
         "ports": [_port(HTTP_PORT_NAME, HTTP_PORT), _port(RUNTIME_PORT_NAME, RUNTIME_PORT)],
@@ -87,29 +88,29 @@ def _port(name: str, number: int) -> dict[str, Any]:
 
 def _prepare_resources(plan: ServingPlan) -> dict[str, Any]:
     return {
-        "requests": {"cpu": PREPARE_CPU, "memory": gib(PREPARE_MEMORY_GIB), **_disk_request(plan)},
-        "limits": {"memory": gib(PREPARE_MEMORY_LIMIT_GIB), **_disk_limit(plan)},
+        "requests": {"cpu": PREPARE_CPU, "memory": format_gib(PREPARE_MEMORY_GIB), **_disk_request(plan)},
+        "limits": {"memory": format_gib(PREPARE_MEMORY_LIMIT_GIB), **_disk_limit(plan)},
     }
 
 
 def _server_resources(pod: PodInputs) -> dict[str, Any]:
     """Return requests and limits; no CPU limit, because throttling makes a busy engine look hung."""
     plan = pod.plan
-    memory = {"memory": gib(plan.host_memory_gib)}
-    cpu = count(GPU_CORES_PER_DEVICE * plan.count) if plan.is_gpu else cores(pod.settings.engines.cpu_request)
-    devices = {plan.resource: count(plan.count)} if plan.is_gpu else {}
+    memory = {"memory": format_gib(plan.host_memory_gib)}
+    cpu = str(GPU_CORES_PER_DEVICE * plan.count) if plan.is_gpu else pod.settings.engines.cpu_request
+    devices = {plan.resource: canonical_quantity(str(plan.count))} if plan.is_gpu else {}
     return {
-        "requests": {"cpu": cpu, **memory, **_disk_request(plan), **devices},
+        "requests": {"cpu": canonical_quantity(cpu), **memory, **_disk_request(plan), **devices},
         "limits": {**memory, **_disk_limit(plan), **devices},
     }
 
 
 def _disk_request(plan: ServingPlan) -> dict[str, str]:
-    return {"ephemeral-storage": gib(ephemeral_request_gib(plan))}
+    return {"ephemeral-storage": format_gib(ephemeral_request_gib(plan))}
 
 
 def _disk_limit(plan: ServingPlan) -> dict[str, str]:
-    return {"ephemeral-storage": gib(ephemeral_limit_gib(plan))}
+    return {"ephemeral-storage": format_gib(ephemeral_limit_gib(plan))}
 
 
 def probes(start_seconds: int) -> dict[str, Any]:

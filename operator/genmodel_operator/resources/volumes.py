@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from genmodel_operator.api.quantity import format_gib
 from genmodel_operator.resources.pod_inputs import PodInputs
-from genmodel_operator.resources.quantity import gib
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
     CACHE_DIR,
@@ -30,13 +30,13 @@ def volumes(pod: PodInputs) -> list[dict[str, Any]]:
         _empty_dir("weights", pod.plan.ephemeral_gib),
         _empty_dir("cache", CACHE_GIB),
         _empty_dir("tmp", TMP_GIB),
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": gib(pod.plan.shm_gib)}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": format_gib(pod.plan.shm_gib)}},
         {"name": "token", "secret": _token_secret(pod)},
     ]
 
 
 def _empty_dir(name: str, size_gib: float) -> dict[str, Any]:
-    return {"name": name, "emptyDir": {"sizeLimit": gib(size_gib)}}
+    return {"name": name, "emptyDir": {"sizeLimit": format_gib(size_gib)}}
 
 
 def _token_secret(pod: PodInputs) -> dict[str, Any]:

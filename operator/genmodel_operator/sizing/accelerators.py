@@ -208,8 +208,7 @@ def _gpu_group(node: _Node) -> NodeGroup | str | None:
     """Return the node's GPUs, or why they cannot be used, or None where it has no device."""
     count = node.devices(NVIDIA_RESOURCE)
     if count == 0:
-        later = ", ".join(node.later_devices)
-        return f"has {later}, which this version does not plan with" if later else None
+        return _why_no_devices(node)
     product, memory = node.labels.get(PRODUCT_LABEL), node.labels.get(MEMORY_LABEL)
     if not product or not memory:
         missing = PRODUCT_LABEL if not product else MEMORY_LABEL
@@ -232,6 +231,15 @@ def _gpu_group(node: _Node) -> NodeGroup | str | None:
         allocatable_cpu=node.cores,
         architecture=node.architecture,
     )
+
+
+def _why_no_devices(node: _Node) -> str | None:
+    """Return what a node without allocatable NVIDIA GPUs has instead, None where it has no device at all."""
+    if node.later_devices:
+        return f"has {', '.join(node.later_devices)}, which this version does not plan with"
+    if PRODUCT_LABEL in node.labels:
+        return f"has no allocatable {NVIDIA_RESOURCE}, but a label for {node.labels[PRODUCT_LABEL]}"
+    return None
 
 
 def _why_shared(node: _Node, product: str) -> str | None:

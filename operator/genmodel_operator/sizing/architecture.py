@@ -53,11 +53,21 @@ class _Missing(Exception):
 
 
 def read_architecture(config: Mapping[str, Any]) -> Architecture | CacheNotComputable:
-    """Return the dimensions that a ``config.json`` declares, or which one is missing."""
+    """Return the dimensions that a ``config.json`` declares, or which one is missing.
+
+    Models of several parts (vision, audio) have a configuration for each and are refused.
+    """
+    part = next((name for name, value in config.items() if _is_part(name, value)), None)
+    if part is not None:
+        return CacheNotComputable(f"config.json has {part}: models of several parts come with a later version")
     try:
         return _read(config)
     except _Missing as error:
         return CacheNotComputable(str(error))
+
+
+def _is_part(name: str, value: object) -> bool:
+    return name.endswith("_config") and name != "quantization_config" and isinstance(value, Mapping) and bool(value)
 
 
 def _read(config: Mapping[str, Any]) -> Architecture:

@@ -76,6 +76,9 @@ def _on_gpus(subject: Subject, group: NodeGroup, served: Served, parallel: int) 
     invalid = why_invalid(subject.architecture, subject.facts.config, parallel)
     if invalid is not None:
         return Rejection(group, parallel, invalid)
+    cores = subject.policy.gpu_request_cores * parallel
+    if cores > group.allocatable_cpu:
+        return Rejection(group, parallel, f"the server asks for {cores:g} cores, a node has {group.allocatable_cpu:g}")
     return fit_on_gpus(subject, group, served, parallel)
 
 

@@ -97,8 +97,6 @@ def _config_objection(facts: ModelFacts) -> str | None:
     for name, value in sorted(config.items()):
         if value in _NEUTRAL or name in _HARMLESS or name == "is_causal":
             continue
-        if isinstance(value, Mapping) and name.endswith("_config"):
-            return f"config.json has {name}: models of several parts come with a later version"
         if _SUSPICIOUS.search(name.lower()) and not _OTHER_PARTS.search(name.lower()):
             return f"config.json has {name}, which plain attention does not have"
     return _quantization_objection(config) or _layer_types_objection(config)
@@ -158,7 +156,8 @@ def _layer_problem(tensors: list[tuple[str, Tensor]], architecture: Architecture
         if len(found) != 1:
             return "has no key and value projections of its own that are known here"
     for name, tensor in found.items():
-        if tensor is not None and want_rows not in tensor.shape:
+        outputs = 0 if name != "c_attn" else -1  # the only one that is stored the other way round
+        if tensor is not None and tensor.shape[outputs] != want_rows:
             return f"has a {name} of shape {list(tensor.shape)}, where the configuration asks for {want_rows}"
     return None
 

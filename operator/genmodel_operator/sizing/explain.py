@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from genmodel_operator.api.v1alpha1 import AcceleratorPolicy
 from genmodel_operator.sizing.answer import Memory, RejectedCandidate, ServingPlan
 from genmodel_operator.sizing.fitting import Fit, Rejection
 from genmodel_operator.sizing.memory import GIB
@@ -92,10 +93,10 @@ def _length_sentence(subject: Subject, fit: Fit) -> str:
         return f"Requests have up to {fit.length} tokens, as asked."
     if fit.length == limit:
         return f"Requests have up to {fit.length} tokens, the model's own limit."
-    return (
-        f"Requests have up to {fit.length} tokens, the most that fits; the model's own limit is {limit}: "
-        "spec.accelerator.policy LargestContext looks for more."
-    )
+    said = f"Requests have up to {fit.length} tokens, the most that fits; the model's own limit is {limit}"
+    if subject.spec.accelerator.policy is AcceleratorPolicy.LARGEST_CONTEXT:
+        return f"{said}."
+    return f"{said}: spec.accelerator.policy LargestContext looks for more."
 
 
 def concurrency(fit: Fit) -> float:

@@ -202,7 +202,7 @@ def _cpu_cache_bytes(load: Load, cache: KVCache | None, batch: Batch, length: in
     """Return the cache on CPU in whole GiB: what must fit, and up to 4 GiB where half of the node takes it."""
     if cache is None:
         return 0
-    useful = math.ceil(_useful_bytes(cache, batch, length) / GIB) * GIB
+    useful = math.ceil((_useful_bytes(cache, batch, length) - cache.block_bytes) / GIB) * GIB
     preferred = max(load.cache_needed, min(useful, _PREFERRED_CPU_CACHE))
     while preferred > load.cache_needed and load.beside_cache + preferred > room // 2:
         preferred -= GIB

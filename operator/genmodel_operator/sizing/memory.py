@@ -110,7 +110,7 @@ def gpu_overhead(
     return GPUOverhead(
         non_torch=gib_to_bytes(_non_torch_gib(product, alone=alone, engine=engine)),
         graphs=gib_to_bytes(graphs),
-        outside=max(gib_to_bytes(outside), math.ceil(0.05 * total_bytes)),
+        outside=max(gib_to_bytes(outside), int(0.05 * total_bytes)),
     )
 
 

@@ -3,12 +3,13 @@
 Each change is tried before it is proposed: the planner runs again with it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.api.v1alpha1 import Accelerator, AcceleratorKind, Context
+from genmodel_operator.api.v1alpha1 import Accelerator, AcceleratorKind, AcceleratorPolicy, Context
 from genmodel_operator.sizing.accelerators import CPU_PRODUCT, CPU_RESOURCE, NVIDIA_RESOURCE, Inventory, NodeGroup
 from genmodel_operator.sizing.answer import Misfit, RejectedCandidate
 from genmodel_operator.sizing.explain import devices_text, refusal_text
@@ -62,11 +63,12 @@ def _nearest(rejections: tuple[Rejection, ...]) -> Rejection:
 
 
 def _changes(subject: Subject, inventory: Inventory) -> Iterator[str]:
-    """Yield what would help, the smallest change first."""
-    for change in (_shorter, _fewer_at_once, _other_accelerator, _on_cpu, _more_devices, _larger_device, _larger_node):
-        text = change(subject, inventory)
-        if text is not None:
-            yield text
+    """Yield what would help, smallest first; no node is added where only a wish stands against the model."""
+    for changes in (_FOR_LESS, _OTHERWISE, _WITH_MORE):
+        found = [text for change in changes if (text := change(subject, inventory)) is not None]
+        yield from found
+        if found and changes is _OTHERWISE:
+            return
 
 
 def _fits(subject: Subject, inventory: Inventory) -> Fit | None:
@@ -109,12 +111,21 @@ def _fewer_at_once(subject: Subject, inventory: Inventory) -> str | None:
     return f"set spec.context.concurrency to {_last_true(fits, 1, subject.concurrency)} or less"
 
 
+def _other_count(subject: Subject, inventory: Inventory) -> str | None:
+    """Propose another number of the same devices."""
+    asked = subject.spec.accelerator
+    if asked.count is None:
+        return None
+    found = _fits(_with_accelerator(subject, asked.model_copy(update={"count": None})), inventory)
+    return f"set spec.accelerator.count to {found.count}, or leave it out" if found and found.count else None
+
+
 def _other_accelerator(subject: Subject, inventory: Inventory) -> str | None:
     """Propose what the cluster has, but spec.accelerator does not allow."""
-    policy = subject.spec.accelerator.policy
-    if subject.spec.accelerator == Accelerator(policy=policy):
+    asked = subject.spec.accelerator
+    if asked.kind is AcceleratorKind.AUTO and asked.products is None:
         return None
-    found = _fits(_with_accelerator(subject, Accelerator(policy=policy)), inventory)
+    found = _fits(_with_accelerator(subject, Accelerator(policy=asked.policy)), inventory)
     return f"allow {devices_text(found.group.product, found.count)} in spec.accelerator" if found else None
 
 
@@ -129,18 +140,19 @@ def _on_cpu(subject: Subject, inventory: Inventory) -> str | None:
 def _more_devices(subject: Subject, inventory: Inventory) -> str | None:
     """Propose nodes with more of the devices that the cluster has."""
     grown = [
-        replace(group, devices_per_node=_MOST_DEVICES, allocatable_memory_gib=float("inf"))
+        replace(group, devices_per_node=_MOST_DEVICES, allocatable_memory_gib=math.inf, allocatable_cpu=math.inf)
         for group in inventory.groups
         if group.is_gpu
     ]
-    asked = subject.spec.accelerator
-    free = _with_accelerator(subject, asked.model_copy(update={"count": None}))
+    wish = {"count": None, "policy": AcceleratorPolicy.FEWEST_DEVICES}
+    free = _with_accelerator(subject, subject.spec.accelerator.model_copy(update=wish))
     found = _fits(free, Inventory(groups=tuple(grown)))
     if found is None:
         return None
     most = max(group.devices_per_node for group in inventory.groups if group.product == found.group.product)
-    needed = devices_text(found.group.product, found.count)
-    return f"add a node with {needed} for each replica (the largest has {most}, host memory counted apart)"
+    if found.count <= most:
+        return None
+    return f"add a node with {devices_text(found.group.product, found.count)} (the largest has {most})"
 
 
 def _larger_device(subject: Subject, _: Inventory) -> str | None:
@@ -169,8 +181,8 @@ def _imagined_gpu(gib: int) -> NodeGroup:
         nodes=1,
         selector=(),
         taints=(),
-        allocatable_memory_gib=float("inf"),
-        allocatable_cpu=float("inf"),
+        allocatable_memory_gib=math.inf,
+        allocatable_cpu=math.inf,
     )
 
 
@@ -210,3 +222,8 @@ def _last_true(holds: Callable[[int], bool], low: int, high: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
+
+
+_FOR_LESS = (_shorter, _fewer_at_once)
+_OTHERWISE = (_other_count, _other_accelerator)
+_WITH_MORE = (_more_devices, _larger_device, _larger_node, _on_cpu)

@@ -71,7 +71,11 @@ def _reachable(subject: Subject, chosen: Fit, groups: Sequence[NodeGroup]) -> It
 
 
 def _per_node(subject: Subject, chosen: Fit, group: NodeGroup) -> int:
-    by_memory = int(group.allocatable_memory_gib * GIB // chosen.host_bytes)
+    policy = subject.policy
+    cores = policy.gpu_request_cores * chosen.count if chosen.count else policy.cpu_request_cores
+    limits = [group.allocatable_memory_gib * GIB // chosen.host_bytes]
+    if cores:
+        limits.append(group.allocatable_cpu // cores)
     if chosen.count:
-        return min(by_memory, group.devices_per_node // chosen.count)
-    return min(by_memory, int(group.allocatable_cpu // subject.policy.cpu_request_cores))
+        limits.append(group.devices_per_node // chosen.count)
+    return int(min(limits))

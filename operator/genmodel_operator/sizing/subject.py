@@ -19,6 +19,7 @@ class PlanPolicy:
         engine_version: release of the engine, such as ``0.32.0``.
         cpu_max_model_gib: weights above this are served on CPU only where the user asks for CPU.
         cpu_request_cores: cores that a server on CPU asks for.
+        gpu_request_cores: cores that a server on GPUs asks for, per device.
         cpu_architectures: processors that the CPU engine's image is for.
         tolerated_taints: taints, as key or key=value, that mark nodes for accelerator work.
             Nodes with any other taint are reserved for somebody else and left alone.
@@ -28,6 +29,7 @@ class PlanPolicy:
     engine_version: str
     cpu_max_model_gib: float
     cpu_request_cores: float
+    gpu_request_cores: float = 2
     cpu_architectures: tuple[str, ...] = ("amd64",)
     tolerated_taints: tuple[str, ...] = ("nvidia.com/gpu", "sku=gpu")
 

@@ -40,6 +40,14 @@ def test_one_model_larger_than_the_cache_is_kept_alone() -> None:
     assert facts.get(PLACE, "b") is not None
 
 
+def test_a_commit_that_is_put_again_counts_once() -> None:
+    facts, half = FactsCache(), cache.LARGEST_TENSORS // 2
+    for _ in range(3):
+        facts.put(PLACE, "a", with_tensors(half))
+    facts.put(PLACE, "b", with_tensors(half))
+    assert facts.get(PLACE, "a") is not None
+
+
 def test_refusals_count_as_entries() -> None:
     facts = FactsCache()
     refused = Known(Refused(Reason.NO_WEIGHTS, repository="a/b", commit="c"), restricted=False)

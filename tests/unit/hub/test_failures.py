@@ -115,6 +115,7 @@ def test_a_server_error_is_tried_again_at_once_unless_the_server_names_a_time() 
             True,
             id="no text that may hold a token",
         ),
+        pytest.param(httpx2.TooManyRedirects("x"), "hub redirects without end", False, id="a loop"),
         pytest.param(httpx2.InvalidURL("x"), "not a valid http or https address", False, id="no address"),
         pytest.param(
             httpx2.UnsupportedProtocol("ftp"), "not a valid http or https address", False, id="another protocol"

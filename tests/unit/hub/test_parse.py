@@ -1,14 +1,18 @@
 """From the Hub's answers to facts, or to the reason why the model is not served."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.api.v1alpha1 import Task
+from genmodel_operator.hub.document import facts_from_json, facts_to_json
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, choose_task
 from genmodel_operator.hub.parse import DOCUMENTS, check_servable, header_paths, parse_facts, select_files
 from genmodel_operator.hub.tensors import decode_header, header_length
@@ -50,8 +54,11 @@ def header_of(content: bytes) -> dict[str, Any]:
     return decode_header(content[8 : 8 + length], len(content))
 
 
+LLAMA = llama_files()
+
+
 def llama(**config: Any) -> dict[str, bytes]:
-    return {**llama_files(), "config.json": as_json({**LLAMA_CONFIG, **config})}
+    return {**LLAMA, "config.json": as_json({**LLAMA_CONFIG, **config})}
 
 
 def refusal(files: Mapping[str, bytes], **info: Any) -> Refused:
@@ -61,11 +68,11 @@ def refusal(files: Mapping[str, bytes], **info: Any) -> Refused:
 
 
 def test_a_chat_model() -> None:
-    facts = parse(llama_files())
+    facts = parse(LLAMA)
     assert (facts.repository, facts.commit) == ("acme/tiny", COMMIT)
     assert (facts.architecture, facts.model_type) == ("LlamaForCausalLM", "llama")
     assert (facts.task, facts.tasks) == (ServedTask.GENERATE, (ServedTask.GENERATE, ServedTask.EMBED))
-    assert (facts.parameters, facts.weights_bytes) == (139_584, 279_168)
+    assert (facts.parameters, facts.weights_bytes) == (213_312, 426_624)
     assert (facts.stored_precision, facts.quantization, facts.max_context) == ("BFloat16", None, 512)
     assert (facts.license, facts.gated, facts.has_chat_template) == ("apache-2.0", False, True)
     assert facts.config == LLAMA_CONFIG
@@ -80,7 +87,7 @@ def test_a_chat_model() -> None:
 
 
 def test_shards_hold_the_same_as_one_file() -> None:
-    one, two = parse(llama_files()), parse(llama_files(shards=2))
+    one, two = parse(LLAMA), parse(llama_files(shards=2))
     assert {tensor.name for tensor in one.tensors} == {tensor.name for tensor in two.tensors}
     assert (one.parameters, one.weights_bytes) == (two.parameters, two.weights_bytes)
     assert len(two.files) == len(one.files) + 2
@@ -130,7 +137,7 @@ def test_a_language_model_with_pooling_is_an_embedding_model() -> None:
 
 def test_quantisation_settings_in_their_own_file() -> None:
     own = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8"}}
-    facts = parse({**llama_files(), "hf_quant_config.json": as_json(own)})
+    facts = parse({**LLAMA, "hf_quant_config.json": as_json(own)})
     assert (facts.quantization, facts.stored_precision) == ("modelopt", "FP8")
 
 
@@ -146,23 +153,21 @@ def test_quantisation_settings_in_their_own_file() -> None:
     ],
 )
 def test_the_licence_is_read(info: dict[str, Any], want: str | None) -> None:
-    assert parse(llama_files(), **info).license == want
+    assert parse(LLAMA, **info).license == want
 
 
 @pytest.mark.parametrize(
     ("files", "want"),
     [
-        pytest.param(
-            {**without(llama_files(), "tokenizer_config.json"), "chat_template.jinja": b"x"}, True, id="a file"
-        ),
-        pytest.param(without(llama_files(), "tokenizer_config.json"), False, id="none"),
+        pytest.param({**without(LLAMA, "tokenizer_config.json"), "chat_template.jinja": b"x"}, True, id="a file"),
+        pytest.param(without(LLAMA, "tokenizer_config.json"), False, id="none"),
     ],
 )
 def test_the_chat_template_is_found(files: dict[str, bytes], want: bool) -> None:
     assert parse(files).has_chat_template is want
 
 
-BARE = without(llama_files(), "model.safetensors")
+BARE = without(LLAMA, "model.safetensors")
 INDEX = "model.safetensors.index.json"
 
 
@@ -210,7 +215,7 @@ INDEX = "model.safetensors.index.json"
             llama(auto_map={"AutoConfig": "x.Y"}), Reason.REMOTE_CODE_REQUIRED, {"file": "config.json"}, id="own code"
         ),
         pytest.param(
-            {**llama_files(), "tokenizer_config.json": as_json({"auto_map": {"AutoTokenizer": ["x.Y", None]}})},
+            {**LLAMA, "tokenizer_config.json": as_json({"auto_map": {"AutoTokenizer": ["x.Y", None]}})},
             Reason.REMOTE_CODE_REQUIRED,
             {"file": "tokenizer_config.json"},
             id="own code of the tokenizer",
@@ -257,8 +262,8 @@ TWICE = safetensors_file({"w": ("BF16", (2,))})
 @pytest.mark.parametrize(
     ("files", "want_file", "want_detail"),
     [
-        pytest.param(without(llama_files(), "config.json"), "config.json", "the file is missing", id="no config"),
-        pytest.param({**llama_files(), "config.json": b"[]"}, "config.json", "not a JSON object", id="a list"),
+        pytest.param(without(LLAMA, "config.json"), "config.json", "the file is missing", id="no config"),
+        pytest.param({**LLAMA, "config.json": b"[]"}, "config.json", "not a JSON object", id="a list"),
         pytest.param(llama(architectures=None), "config.json", "architectures is missing", id="no architectures"),
         pytest.param(llama(architectures=[]), "config.json", "architectures is missing", id="empty architectures"),
         pytest.param(llama(architectures=[1]), "config.json", "architectures is missing", id="wrong architectures"),
@@ -305,8 +310,39 @@ def test_wrong_metadata_is_named(files: dict[str, bytes], want_file: str, want_d
     assert refused.values == {"repository": "acme/tiny", "file": want_file, "detail": want_detail}
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+CONFIG_FIELDS = [
+    *LLAMA_CONFIG,
+    "quantization_config",
+    "rope_scaling",
+    "rope_parameters",
+    "text_config",
+    "auto_map",
+    "model_max_length",
+]
+
+
+@given(
+    config=st.dictionaries(st.sampled_from(CONFIG_FIELDS), JSON, max_size=4),
+    info=st.dictionaries(st.sampled_from(["gated", "pipeline_tag", "cardData", "tags"]), JSON),
+    extra=st.dictionaries(st.sampled_from([path for path in DOCUMENTS if path != "config.json"]), JSON, max_size=2),
+)
+@settings(deadline=None, max_examples=100)
+def test_nonsense_of_any_kind_is_refused_or_read(
+    config: dict[str, Any], info: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    documents = {path: as_json(value) for path, value in extra.items()}
+    with contextlib.suppress(Refused):
+        facts = parse({**llama(**config), **documents}, **info)
+        assert facts_from_json(facts_to_json(facts)) == facts
+
+
 def test_a_header_that_does_not_fit_its_file_is_named() -> None:
-    files = llama_files()
+    files = LLAMA
     tree = [RepoFile(path, 1000, "1" * 40) for path in files]
     headers = {"model.safetensors": header_of(files["model.safetensors"])}
     with pytest.raises(Refused) as error:

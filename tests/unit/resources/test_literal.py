@@ -90,7 +90,7 @@ def test_arguments_and_variables_are_data(args: list[str], env: list[dict[str, s
     assert seen == args
     for entry in env:
         assert expanded(variables[entry["name"]], variables) == entry["value"]
-    assert read["command"] == ["python3", "/genmodel/genmodel_runtime", "serve", "--"]
+    assert read["command"] == ["python3", "-m", "genmodel_runtime", "serve", "--"]
 
 
 ENTRIES = [

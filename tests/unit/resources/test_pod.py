@@ -78,7 +78,8 @@ def test_both_containers_run_as_10001_with_a_read_only_root(plan: ServingPlan) -
 def test_commands() -> None:
     revision = frozen()
     assert prepare_of(revision)["command"] == ["python3", "-m", "genmodel_runtime", "prepare"]
-    assert server_of(revision)["command"] == ["python3", "/genmodel/genmodel_runtime", "serve", "--"]
+    assert server_of(revision)["command"] == ["python3", "-m", "genmodel_runtime", "serve", "--"]
+    assert server_of(revision)["workingDir"] == "/genmodel"
     assert "PYTHONPATH" not in env_of(server_of(revision))
 
 

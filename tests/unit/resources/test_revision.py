@@ -35,11 +35,15 @@ def frozen(plan: ServingPlan = RICH_PLAN, model: GenerativeModel | None = None, 
     return freeze(model or a_model(), some_facts(), ServedTask.GENERATE, plan, Settings(), number=number)
 
 
+def a_number(text: str) -> float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
 def through_the_api(found: dict[str, Any]) -> dict[str, Any]:
     """What the server gives back: JSON, whole floats as integers."""
-    return json.loads(
-        json.dumps(found), parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text)
-    )
+    read: dict[str, Any] = json.loads(json.dumps(found), parse_float=a_number)
+    return read
 
 
 @pytest.mark.parametrize("plan", [pytest.param(RICH_PLAN, id="GPU"), pytest.param(a_cpu_plan(), id="CPU")])

@@ -1,0 +1,101 @@
+"""The operator as a process of its own, with the figures that its own metrics and the kernel tell."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+METRICS_PORT = 8080
+WRITES = ("apply", "apply_status", "create", "delete")
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests of the operator to the API server, by verb."""
+
+    by_verb: dict[str, float]
+
+    def __sub__(self, other: "Requests") -> "Requests":
+        verbs = sorted({*self.by_verb, *other.by_verb})
+        return Requests({verb: self.by_verb.get(verb, 0) - other.by_verb.get(verb, 0) for verb in verbs})
+
+    @property
+    def writes(self) -> float:
+        return sum(count for verb, count in self.by_verb.items() if verb in WRITES)
+
+    @property
+    def reads(self) -> float:
+        return sum(self.by_verb.values()) - self.writes
+
+    def per(self, count: int) -> str:
+        """Return the mean over ``count`` models, by verb."""
+        return ", ".join(f"{verb} {value / count:.2f}" for verb, value in self.by_verb.items() if value) or "none"
+
+
+class OperatorProcess:
+    """``genmodel run`` with a kubeconfig; stopped with SIGTERM, or killed."""
+
+    def __init__(self, kubeconfig: Path, log: Path, environment: dict[str, str] | None = None) -> None:
+        self._log = log.open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "genmodel_operator.cli", "run"],
+            env={**os.environ, "KUBECONFIG": str(kubeconfig), **(environment or {})},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    async def ready(self) -> None:
+        """Wait until the operator says that it serves."""
+        async with asyncio.timeout(START_SECONDS), aiohttp.ClientSession() as session:
+            while True:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"the operator ended with code {self.process.returncode}; see {self._log.name}")
+                try:
+                    async with session.get(f"http://127.0.0.1:{METRICS_PORT}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.1)
+
+    async def requests(self) -> Requests:
+        """Return the requests so far, as the operator's own metrics count them; watches are not among them."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{METRICS_PORT}/metrics") as answer,
+        ):
+            text = await answer.text()
+        counted: Counter[str] = Counter()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "genmodel_kube_requests_total":
+                    counted[sample.labels["verb"]] += sample.value  # type: ignore[assignment]
+        return Requests({verb: float(count) for verb, count in sorted(counted.items())})
+
+    @property
+    def resident_mib(self) -> float:
+        """Resident memory now, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(found for found in status.splitlines() if found.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(STOP_SECONDS)
+        self._log.close()

@@ -1,0 +1,86 @@
+{{- define "genmodel.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "genmodel.fullname" -}}
+{{- $name := include "genmodel.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "genmodel.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "genmodel.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{/* The operator watches what is managed by genmodel-operator: its own objects must not say so. */}}
+{{- define "genmodel.labels" -}}
+{{ include "genmodel.selectorLabels" . }}
+app.kubernetes.io/part-of: genmodel
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "genmodel.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "genmodel.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "genmodel.image" -}}
+{{- $registry := default .Values.image.registry .Values.global.imageRegistry -}}
+{{- $image := printf "%s/%s" $registry .Values.image.repository -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $image .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A whole image reference with its registry replaced: dict "image" "registry". */}}
+{{- define "genmodel.mirrored" -}}
+{{- $parts := splitList "/" .image -}}
+{{- $first := first $parts -}}
+{{- if not .registry -}}
+{{- .image -}}
+{{- else if or (contains "." $first) (contains ":" $first) (eq "localhost" $first) -}}
+{{- printf "%s/%s" .registry (rest $parts | join "/") -}}
+{{- else -}}
+{{- printf "%s/%s" .registry .image -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The operator's settings file: the values that are settings, in the names of settings.py. */}}
+{{- define "genmodel.settings" -}}
+{{- $values := .Values -}}
+{{- $registry := .Values.global.imageRegistry -}}
+{{- $settings := dict "runtime_image" (include "genmodel.image" .) -}}
+{{- range $key := fromJsonArray (include "genmodel.settingsKeys" .) -}}
+{{- $value := get $values $key -}}
+{{- if kindIs "map" $value -}}
+{{- $section := dict -}}
+{{- range $name, $setting := $value -}}
+{{- if and $registry (has $name (list "gpuImage" "cpuImage")) -}}
+{{- $setting = include "genmodel.mirrored" (dict "image" $setting "registry" $registry) -}}
+{{- end -}}
+{{- $_ := set $section (snakecase $name) $setting -}}
+{{- end -}}
+{{- $_ := set $settings (snakecase $key) $section -}}
+{{- else if hasKey $values $key -}}
+{{- $_ := set $settings (snakecase $key) $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $settings -}}
+{{- end -}}

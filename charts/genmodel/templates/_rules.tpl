@@ -1,0 +1,54 @@
+{{/* What the operator does in the namespaces that it serves. */}}
+{{- define "genmodel.namespacedRules" -}}
+- apiGroups: [genmodel.dev]
+  resources: [generativemodels]
+  verbs: [get, list, watch]
+- apiGroups: [genmodel.dev]
+  resources: [generativemodels/status]
+  verbs: [patch]
+# Owner references that block deletion need this where the cluster enforces OwnerReferencesPermissionEnforcement.
+- apiGroups: [genmodel.dev]
+  resources: [generativemodels/finalizers]
+  verbs: [update]
+# Server-side apply is patch, and create where the object is new.
+- apiGroups: [apps]
+  resources: [deployments, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- with .Values.hub.tokenSecretNames }}
+# Only these Secrets, only by name; to list or watch them would read every Secret.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  verbs: [get]
+{{- end }}
+{{- end -}}
+
+{{/* The planner reads what the nodes have. */}}
+{{- define "genmodel.nodeRules" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch]
+{{- end -}}
+
+{{/* Notices that the CustomResourceDefinition comes, changes and goes. */}}
+{{- define "genmodel.discoveryRules" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- end -}}
+
+{{- define "genmodel.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "genmodel.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}

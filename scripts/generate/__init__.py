@@ -1,0 +1,1 @@
+"""Writes every generated file of the repository: ``python -m scripts.generate [--check]``."""

@@ -1,0 +1,28 @@
+"""All generated files with their texts."""
+
+from pathlib import Path
+
+from genmodel_operator.api.crd import CRD_NAME, build_crd, to_yaml
+from scripts.generate import chart, reference
+
+ROOT = Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "genmodel"
+REFERENCE = ROOT / "docs" / "reference"
+CRD_FILE = ROOT / "crds" / f"{CRD_NAME.partition('.')[2]}_{CRD_NAME.partition('.')[0]}.yaml"
+
+
+def outputs() -> dict[Path, str]:
+    """Return the text of every generated file by its path."""
+    crd = build_crd()
+    values = CHART / "values.yaml"
+    return {
+        CRD_FILE: to_yaml(crd),
+        CHART / "templates" / "crds.yaml": chart.crd_template(crd),
+        CHART / "templates" / "_settings.tpl": chart.settings_template(),
+        CHART / "values.schema.json": chart.values_schema(Path(__file__).with_name("values.schema.yaml").read_text()),
+        values: chart.values(values.read_text()),
+        REFERENCE / "api.md": reference.api(crd),
+        REFERENCE / "reasons.md": reference.reasons(),
+        REFERENCE / "settings.md": reference.settings(),
+        REFERENCE / "cli.md": reference.command_line(),
+    }

@@ -1,0 +1,1 @@
+"""Tests of genmodel and what they share."""

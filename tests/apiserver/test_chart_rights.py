@@ -1,0 +1,104 @@
+"""What the chart's roles allow, and nothing more."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.helm import RELEASE, Helm, Objects
+
+pytestmark = pytest.mark.apiserver
+
+Grant = tuple[str, str, str]
+
+VALUE_SETS = [
+    pytest.param({}, id="the whole cluster"),
+    pytest.param({"watchNamespaces": ["team-a", "team-b"]}, id="two namespaces"),
+    pytest.param({"hub": {"tokenSecretNames": []}}, id="no tokens"),
+]
+NAMESPACED: set[Grant] = {
+    *{("genmodel.dev", "generativemodels", verb) for verb in ("get", "list", "watch")},
+    ("genmodel.dev", "generativemodels/status", "patch"),
+    ("genmodel.dev", "generativemodels/finalizers", "update"),
+    *{
+        (group, resource, verb)
+        for group, resource in (("apps", "deployments"), ("apps", "controllerrevisions"), ("", "services"))
+        for verb in ("get", "list", "watch", "create", "patch", "delete")
+    },
+    *{("", "pods", verb) for verb in ("list", "watch")},
+    ("events.k8s.io", "events", "create"),
+    ("", "secrets", "get"),
+}
+NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
+CRDS: set[Grant] = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
+
+
+@pytest.fixture(scope="module")
+def helm(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm(control_plane, tmp_path_factory.mktemp("helm"))
+
+
+def rules(found: Objects) -> Iterator[dict[str, Any]]:
+    for (kind, _), document in found.items():
+        if kind in ("ClusterRole", "Role"):
+            yield from document["rules"]
+
+
+def grants(role: dict[str, Any]) -> set[Grant]:
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_rights_in_the_whole_cluster(helm: Helm) -> None:
+    found = helm.objects()
+    assert grants(found["ClusterRole", RELEASE]) == NAMESPACED | NODES | CRDS
+    assert not [name for kind, name in found if kind == "Role"]
+
+
+def test_rights_in_two_namespaces(helm: Helm) -> None:
+    found = helm.objects({"watchNamespaces": ["team-a", "team-b"]})
+    assert [name for kind, name in found if kind == "Role"] == [f"team-a/{RELEASE}", f"team-b/{RELEASE}"]
+    assert grants(found["Role", f"team-a/{RELEASE}"]) == NAMESPACED
+    assert [name for kind, name in found if kind == "ClusterRole"] == [f"{RELEASE}-nodes"]
+    assert grants(found["ClusterRole", f"{RELEASE}-nodes"]) == NODES
+
+
+@pytest.mark.parametrize("values", VALUE_SETS)
+def test_there_are_no_wildcards_and_no_ways_up(helm: Helm, values: dict[str, Any]) -> None:
+    for rule in rules(helm.objects(values)):
+        words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+        assert not words & {"*", "escalate", "bind", "impersonate", "pods/exec", "clusterroles", "roles"}
+
+
+@pytest.mark.parametrize("values", VALUE_SETS)
+def test_secrets_are_read_by_name_only(helm: Helm, values: dict[str, Any]) -> None:
+    names = values.get("hub", {}).get("tokenSecretNames", ["genmodel-hub-token"])
+    found = [rule for rule in rules(helm.objects(values)) if "secrets" in rule["resources"]]
+    assert all(rule["verbs"] == ["get"] and rule["resourceNames"] == names for rule in found)
+    assert bool(found) == bool(names)
+
+
+@pytest.mark.parametrize("values", VALUE_SETS)
+def test_every_binding_leads_to_a_role_and_to_the_service_account(helm: Helm, values: dict[str, Any]) -> None:
+    found = helm.objects(values)
+    for (kind, key), document in found.items():
+        if kind.endswith("Binding"):
+            prefix = key.removesuffix(document["metadata"]["name"])
+            assert (document["roleRef"]["kind"], prefix + document["roleRef"]["name"]) in found
+            assert [subject["name"] for subject in document["subjects"]] == [RELEASE]
+
+
+def test_users_get_models_through_the_cluster_s_own_roles(helm: Helm) -> None:
+    found = helm.objects()
+    view, edit = found["ClusterRole", f"{RELEASE}-view"], found["ClusterRole", f"{RELEASE}-edit"]
+    assert view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
+    assert {verb for _, _, verb in grants(view)} == {"get", "list", "watch"}
+    assert ("genmodel.dev", "generativemodels/scale", "patch") in grants(edit)
+    assert ("genmodel.dev", "generativemodels/status", "patch") not in grants(edit)
+    assert ("ClusterRole", f"{RELEASE}-view") not in helm.objects({"rbac": {"aggregate": False}})

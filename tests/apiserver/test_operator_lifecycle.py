@@ -1,0 +1,219 @@
+"""A model's life on a real control plane: rollout, scale, drift, names, deletion, restarts."""
+
+import json
+import random
+import signal
+import time
+
+import pytest
+
+from tests.operator_world import Object, OperatorWorld
+
+pytestmark = pytest.mark.apiserver
+
+
+def deployment(world: OperatorWorld, team: str, name: str) -> Object:
+    found = world.list(team, "deployments", "-l", f"genmodel.dev/model={name}")
+    assert len(found) == 1
+    return found[0]
+
+
+def test_six_lines_become_a_served_model(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    row = world.wait_for(team, "tiny", "Serving")
+    assert row["READY"] == "True"
+    assert row["REPLICAS"] == "1/1"
+    assert row["ACCELERATOR"] == "1 x NVIDIA L4"
+    assert row["URL"] == f"http://tiny.{team}.svc/v1"
+    model = world.get(team, "gm", "tiny")
+    assert "finalizers" not in model["metadata"]
+    assert not [key for key in model["metadata"].get("annotations", {}) if "kopf" in key]
+    told = world.describe(team, "tiny")
+    for reason in ("Resolved", "Planned", "Serving"):
+        assert f"Normal {reason}" in told
+
+
+def test_kubectl_wait_and_the_scale_subresource(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.cluster.kubectl("-n", team, "wait", "--for=condition=Ready", "--timeout=60s", "gm/tiny")
+    world.cluster.kubectl("-n", team, "scale", "gm/tiny", "--replicas=3")
+    world.until(lambda: world.row(team, "tiny")["REPLICAS"] == "3/3", "three replicas answer")
+    assert deployment(world, team, "tiny")["spec"]["replicas"] == 3
+    assert world.get(team, "gm", "tiny")["status"]["replicas"] == 3
+
+
+def test_suspend_keeps_everything_but_the_pods(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    before = deployment(world, team, "tiny")["metadata"]["uid"]
+    world.wish(team, "tiny", suspend=True)
+    row = world.wait_for(team, "tiny", "Suspended")
+    assert row["READY"] == "True"
+    world.until(lambda: world.list(team, "pods") == [], "the pods are gone")
+    world.wish(team, "tiny", suspend=False)
+    world.wait_for(team, "tiny", "Serving")
+    assert deployment(world, team, "tiny")["metadata"]["uid"] == before
+
+
+def test_a_change_rolls_to_a_new_revision_and_a_revert_takes_the_old_one(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    first = world.get(team, "gm", "tiny")["status"]["revision"]["serving"]
+    world.wish(team, "tiny", context={"maxModelLen": 256})
+    world.until(
+        lambda: world.get(team, "gm", "tiny")["status"]["revision"]["serving"] != first, "another revision serves"
+    )
+    world.wait_for(team, "tiny", "Serving")
+    world.until(
+        lambda: (
+            [d["metadata"]["name"] for d in world.list(team, "deployments")] != [f"tiny-{first}"]
+            and len(world.list(team, "deployments")) == 1
+        ),
+        "the old Deployment is gone",
+    )
+    second = world.get(team, "gm", "tiny")["status"]["revision"]["serving"]
+    service = world.get(team, "service", "tiny")
+    assert service["spec"]["selector"]["genmodel.dev/revision"] == second
+    asked = len(world.hub_log())
+    world.wish(team, "tiny", context={})
+    world.until(lambda: world.get(team, "gm", "tiny")["status"]["revision"]["serving"] == first, "the first is back")
+    assert asked >= 0
+    assert world.hub_log() == []
+    assert len(world.list(team, "controllerrevisions")) == 2
+
+
+@pytest.mark.parametrize("kind", ["deployment", "service"])
+def test_a_child_deleted_by_hand_comes_back(world: OperatorWorld, team: str, kind: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    name = world.list(team, kind)[0]["metadata"]["name"]
+    before = world.get(team, kind, name)["metadata"]["uid"]
+    world.cluster.kubectl("-n", team, "delete", kind, name)
+    world.until(lambda: [one["metadata"]["uid"] for one in world.list(team, kind)] not in ([], [before]), "it is back")
+    world.wait_for(team, "tiny", "Serving")
+
+
+def test_a_child_edited_by_hand_is_restored_and_foreign_fields_stay(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    name = deployment(world, team, "tiny")["metadata"]["name"]
+    edit = {
+        "metadata": {"annotations": {"team.example/note": "ours"}},
+        "spec": {"replicas": 4, "template": {"spec": {"containers": [{"name": "server", "image": "evil:1"}]}}},
+    }
+    world.cluster.kubectl("-n", team, "patch", "deployment", name, "-p", json.dumps(edit))
+
+    def restored() -> bool:
+        found = deployment(world, team, "tiny")
+        image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+        return bool(found["spec"]["replicas"] == 1 and image != "evil:1")
+
+    world.until(restored, "our fields are back")
+    assert deployment(world, team, "tiny")["metadata"]["annotations"]["team.example/note"] == "ours"
+    time.sleep(2)
+    before = world.writes()
+    time.sleep(5)
+    assert world.writes() == before
+
+
+@pytest.mark.parametrize("kind", ["service", "deployment"])
+def test_a_name_that_somebody_else_has_is_refused_not_adopted(world: OperatorWorld, team: str, kind: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    name = world.list(team, kind)[0]["metadata"]["name"]
+    world.cluster.kubectl("-n", team, "delete", "gm", "tiny")
+    world.until(lambda: world.list(team, kind) == [], "the garbage collector has worked")
+    world.cluster.kubectl("-n", team, "create", "-f", "-", input=json.dumps(foreign(kind, name, team)))
+    before = world.get(team, kind, name)["metadata"]["resourceVersion"]
+    world.wish(team, "tiny")
+    row = world.wait_for(team, "tiny", "NameConflict")
+    assert row["READY"] == "False"
+    assert f"{kind.capitalize()} {name} exists already" in world.condition(team, "tiny")["message"]
+    found = world.get(team, kind, name)
+    assert "ownerReferences" not in found["metadata"]
+    assert kind == "deployment" or found["metadata"]["resourceVersion"] == before
+    world.cluster.kubectl("-n", team, "delete", kind, name)
+    world.wait_for(team, "tiny", "Serving", seconds=90)
+
+
+def foreign(kind: str, name: str, team: str) -> Object:
+    """Somebody's own Service or Deployment of a name that a model will want."""
+    metadata = {"name": name, "namespace": team}
+    if kind == "service":
+        return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}}
+    labels = {"app": "theirs"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "theirs:1"}]}}
+    spec = {"selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def test_deleting_a_model_leaves_nothing(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny", replicas=2)
+    world.wait_for(team, "tiny", "Serving")
+    world.cluster.kubectl("-n", team, "delete", "gm", "tiny", "--timeout=20s")
+    kinds = "deployments,replicasets,pods,services,controllerrevisions"
+    world.until(lambda: world.list(team, kinds, "-l", "genmodel.dev/model=tiny") == [], "all children are gone")
+
+
+def test_the_hub_down_at_the_start_then_back(world: OperatorWorld, team: str) -> None:
+    world.hub_post("/_fault", match="^/api/models/acme/sharded-llama", status=503, times=100000)
+    try:
+        world.wish(team, "late", "acme/sharded-llama", revision="v1.0")
+        row = world.wait_for(team, "late", "HubUnreachable")
+        assert row["READY"] == "False"
+        assert world.condition(team, "late", "Reconciling")["status"] == "True"
+    finally:
+        world.hub_post("/_clear")
+    world.wait_for(team, "late", "Serving", seconds=90)
+
+
+def test_the_hub_down_while_serving_changes_nothing(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    pods = [pod["metadata"]["uid"] for pod in world.list(team, "pods")]
+    world.stop_hub()
+    try:
+        world.stop_operator()
+        world.start_operator()
+        world.cluster.kubectl("-n", team, "scale", "gm/tiny", "--replicas=2")
+        world.until(lambda: world.row(team, "tiny")["REPLICAS"] == "2/2", "it scales without a Hub")
+        assert set(pods) <= {pod["metadata"]["uid"] for pod in world.list(team, "pods")}
+        assert world.row(team, "tiny")["REASON"] == "Serving"
+    finally:
+        world.start_hub()
+
+
+def test_a_restart_in_steady_state_writes_nothing(world: OperatorWorld, team: str) -> None:
+    for index in range(10):
+        world.wish(team, f"m{index}")
+    for index in range(10):
+        world.wait_for(team, f"m{index}", "Serving")
+    time.sleep(2)
+    world.stop_operator()
+    world.start_operator()
+    time.sleep(5)
+    assert world.writes() == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killed_at_a_random_moment_it_converges_without_duplicates(world: OperatorWorld, team: str, seed: int) -> None:
+    names = [f"m{index}" for index in range(5)]
+    for name in names:
+        world.wish(team, name)
+    time.sleep(random.Random(seed).uniform(0, 1.5))
+    world.stop_operator(signal.SIGKILL)
+    world.start_operator()
+    for name in names:
+        world.wait_for(team, name, "Serving")
+    for kind in ("deployments", "services", "controllerrevisions"):
+        owners = [one["metadata"]["labels"].get("genmodel.dev/model") for one in world.list(team, kind)]
+        assert sorted(owners) == names, kind
+
+
+def test_a_pod_without_room_says_so_and_is_placed_when_a_node_comes(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "many", replicas=40)
+    row = world.wait_for(team, "many", "Unschedulable", seconds=90)
+    assert row["READY"] == "False"
+    assert "Insufficient nvidia.com/gpu" in world.condition(team, "many")["message"]
+    world.wish(team, "many", replicas=1)
+    world.wait_for(team, "many", "Serving", seconds=90)

@@ -1,0 +1,178 @@
+"""A real control plane with the real operator and the local Hub on it, and how a person looks at it."""
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.cluster import Cluster
+
+ROOT = Path(__file__).parents[1]
+HUB_PORT, CDN_PORT, OPERATOR_PORT = 8090, 8091, 8080
+HUB = f"http://127.0.0.1:{HUB_PORT}"
+WAIT_SECONDS = 60.0
+WRITES = ("apply", "apply_status", "create", "delete")
+L4_LABELS = {
+    "nvidia.com/gpu.product": "NVIDIA-L4",
+    "nvidia.com/gpu.memory": "23034",
+    "nvidia.com/gpu.count": "8",
+    "nvidia.com/gpu.compute.major": "8",
+    "nvidia.com/gpu.compute.minor": "9",
+}
+
+Object = dict[str, Any]
+
+
+class OperatorWorld:
+    """One cluster, one Hub, one operator; tests take a namespace each."""
+
+    def __init__(self, cluster: Cluster, logs: Path) -> None:
+        self.cluster = cluster
+        self._logs = logs
+        self._operator: subprocess.Popen[Any] | None = None
+        self._hub: subprocess.Popen[Any] | None = None
+        self._hub_port = cluster.forward("127.0.0.1", HUB_PORT)
+        self._operator_port = cluster.forward("127.0.0.1", OPERATOR_PORT)
+
+    # -- processes
+
+    def start_hub(self) -> None:
+        args = [sys.executable, "-m", "tests.fakes.hub", "--standard", "--port", str(HUB_PORT)]
+        args += ["--cdn-port", str(CDN_PORT), "--token", "good:gated:private", "--token", "stranger"]
+        self._hub = self.cluster.popen(args, log=self._logs / "hub.log", cwd=ROOT)
+        self._until(lambda: self._get(self._hub_port, "/api/models") is not None, "the Hub answers")
+
+    def stop_hub(self) -> None:
+        assert self._hub is not None
+        self._hub.terminate()
+        self._hub.wait(20)
+
+    def start_operator(self, *, wait: bool = True) -> None:
+        environment = {
+            "GENMODEL_OPERATOR_HUB__ENDPOINT": HUB,
+            "GENMODEL_OPERATOR_HUB__TOKEN_SECRET_NAMES": '["genmodel-hub-token","team-token"]',
+        }
+        args = [sys.executable, "-m", "genmodel_operator"]
+        self._operator = self.cluster.popen(args, env=environment, log=self._logs / "operator.log")
+        if wait:
+            self._until(lambda: self._get(self._operator_port, "/readyz") is not None, "the operator is ready")
+
+    def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self._operator is not None
+        self._operator.send_signal(number)
+        return int(self._operator.wait(40))
+
+    def operator_log(self) -> str:
+        return (self._logs / "operator.log").read_text()
+
+    def _get(self, port: int, path: str) -> str | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return None
+
+    def requests(self) -> dict[str, float]:
+        """Requests of the operator to the API server so far, by verb."""
+        text = self._get(self._operator_port, "/metrics") or ""
+        counted: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "genmodel_kube_requests_total":
+                    counted[sample.labels["verb"]] = counted.get(sample.labels["verb"], 0) + sample.value
+        return counted
+
+    def writes(self) -> float:
+        return sum(count for verb, count in self.requests().items() if verb in WRITES)
+
+    # -- the Hub's controls
+
+    def hub_post(self, path: str, **body: Any) -> None:
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self._hub_port}{path}", data=data, method="POST")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    def hub_log(self) -> list[Object]:
+        found: list[Object] = json.loads(self._get(self._hub_port, "/_log") or "[]")
+        return found
+
+    # -- as a person
+
+    @contextmanager
+    def namespace(self) -> Iterator[str]:
+        name = f"team-{uuid4().hex[:8]}"
+        self.cluster.kubectl("create", "namespace", name)
+        try:
+            yield name
+        finally:
+            self.cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+    def wish(self, namespace: str, name: str, model: str = "acme/tiny-llama", **spec: Any) -> None:
+        """Apply a model as a user would."""
+        wanted = {
+            "apiVersion": "genmodel.dev/v1alpha1",
+            "kind": "GenerativeModel",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"model": model, **spec},
+        }
+        self.cluster.kubectl("apply", "-f", "-", input=json.dumps(wanted))
+
+    def token(self, namespace: str, value: str, *, name: str = "genmodel-hub-token") -> None:
+        data = {"token": base64.b64encode(value.encode()).decode()}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}}
+        self.cluster.kubectl("apply", "-f", "-", input=json.dumps({**secret, "data": data}))
+
+    def get(self, namespace: str, kind: str, name: str) -> Object:
+        found: Object = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json"))
+        return found
+
+    def list(self, namespace: str, kind: str, *more: str) -> list[Object]:
+        found: list[Object] = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, *more, "-o", "json"))[
+            "items"
+        ]
+        return found
+
+    def row(self, namespace: str, name: str) -> dict[str, str]:
+        """The line of ``kubectl get gm``, by column."""
+        head, line = self.cluster.kubectl("-n", namespace, "get", "gm", name).splitlines()
+        starts = [head.index(column) for column in head.split()]
+        ends = [*starts[1:], len(line) + 1]
+        return {column: line[start:end].strip() for column, start, end in zip(head.split(), starts, ends, strict=True)}
+
+    def describe(self, namespace: str, name: str) -> str:
+        return " ".join(self.cluster.kubectl("-n", namespace, "describe", "gm", name).split())
+
+    def condition(self, namespace: str, name: str, kind: str = "Ready") -> Mapping[str, Any]:
+        conditions = self.get(namespace, "gm", name).get("status", {}).get("conditions", [])
+        return next((found for found in conditions if found["type"] == kind), {})
+
+    def wait_for(self, namespace: str, name: str, reason: str, *, seconds: float = WAIT_SECONDS) -> dict[str, str]:
+        """Wait until ``kubectl get gm`` shows the reason; return its line."""
+        self._until(
+            lambda: self.row(namespace, name).get("REASON") == reason,
+            lambda: f"{namespace}/{name} shows {reason}, not {self.condition(namespace, name)}",
+            seconds=seconds,
+        )
+        return self.row(namespace, name)
+
+    def until(self, done: Callable[[], bool], what: str, *, seconds: float = WAIT_SECONDS) -> None:
+        self._until(done, what, seconds=seconds)
+
+    def _until(self, done: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = WAIT_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                words = what if isinstance(what, str) else what()
+                raise AssertionError(f"not within {seconds:.0f} s: {words}")
+            time.sleep(0.2)

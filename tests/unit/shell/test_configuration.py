@@ -1,0 +1,151 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genmodel_operator.configuration import FILE_VARIABLE, ConfigurationError, load_settings
+from genmodel_operator.settings import Settings
+
+P = "GENMODEL_OPERATOR_"
+
+
+def a_file(folder: Path, text: str) -> dict[str, str]:
+    path = folder / "settings.yaml"
+    path.write_text(text, encoding="utf-8")
+    return {FILE_VARIABLE: str(path)}
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(environ)
+    return raised.value.problems
+
+
+def at(settings: Settings, path: str) -> Any:
+    found: Any = settings
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def test_nothing_set_is_the_defaults() -> None:
+    assert load_settings({}) == Settings()
+
+
+def test_other_variables_are_not_ours() -> None:
+    assert load_settings({"HOME": "/", "GENMODEL_CONTRACT": "1", "KUBECONFIG": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "path", "want"),
+    [
+        pytest.param("WORKERS", "4", "workers", 4, id="a number"),
+        pytest.param("RESYNC_SECONDS", "0.5", "resync_seconds", 0.5, id="a fraction"),
+        pytest.param("LOG_LEVEL", "DEBUG", "log_level", "DEBUG", id="one of a few words"),
+        pytest.param("HUB__ENDPOINT", "http://hub:80", "hub.endpoint", "http://hub:80", id="a nested field"),
+        pytest.param("HUB__XET", "false", "hub.xet", False, id="a switch"),
+        pytest.param("ENGINES__GPU_IMAGE", "r/e:1", "engines.gpu_image", "r/e:1", id="a name with an underscore"),
+        pytest.param("WATCH_NAMESPACES", "a, b,", "watch_namespaces", ["a", "b"], id="a comma separated list"),
+        pytest.param("WATCH_NAMESPACES", '["a", "b"]', "watch_namespaces", ["a", "b"], id="a JSON list"),
+        pytest.param("WATCH_NAMESPACES", "", "watch_namespaces", [], id="an empty list"),
+        pytest.param("HUB__TOKEN_SECRET_NAMES", "one", "hub.token_secret_names", ["one"], id="a list of one"),
+    ],
+)
+def test_a_variable_sets_its_field(variable: str, value: str, path: str, want: Any) -> None:
+    assert at(load_settings({P + variable: value}), path) == want
+
+
+def test_the_file_sets_fields_and_the_environment_goes_first(tmp_path: Path) -> None:
+    environ = a_file(tmp_path, "workers: 3\nhub: {endpoint: http://file, threads: 2}\nwatch_namespaces: [x]\n")
+    settings = load_settings(environ | {f"{P}HUB__ENDPOINT": "http://environment"})
+    assert (settings.workers, settings.hub.threads, settings.watch_namespaces) == (3, 2, ["x"])
+    assert settings.hub.endpoint == "http://environment"
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    assert load_settings(a_file(tmp_path, "# nothing yet\n")) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "want"),
+    [
+        pytest.param("WORKERS", "0", "'0' is not allowed: input should be greater than or equal to 1", id="too small"),
+        pytest.param("WORKERS", "many", "'many' is not allowed: input should be a valid integer", id="no number"),
+        pytest.param("LOG_LEVEL", "loud", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'", id="not one of the words"),
+        pytest.param("LOG_FORMAT", "xml", "'json' or 'text'", id="not a format"),
+        pytest.param("HUB__XET", "maybe", "'maybe' is not allowed: input should be a valid boolean", id="no switch"),
+        pytest.param("WATCH_NAMESPACES", "[1", "'[1' is not allowed: input should be a valid list", id="broken JSON"),
+        pytest.param("HTTP_PORT", "65536", "less than or equal to 65535", id="too large"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(variable: str, value: str, want: str) -> None:
+    (problem,) = problems({P + variable: value})
+    assert problem.startswith(f"{P}{variable}: {value!r} is not allowed")
+    assert want in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "want"),
+    [
+        pytest.param("HUB_ENDPOINT", f"did you mean {P}HUB__ENDPOINT?", id="one underscore"),
+        pytest.param("WORKER", f"did you mean {P}WORKERS?", id="a typo"),
+        pytest.param("ZZZZ", "allowed are GENMODEL_OPERATOR_CONFIG, ", id="nothing near"),
+    ],
+)
+def test_an_unknown_variable_is_an_error(variable: str, want: str) -> None:
+    (problem,) = problems({P + variable: "1"})
+    assert problem.startswith(f"{P}{variable}: there is no such setting; ")
+    assert want in problem
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        pytest.param("SERVICE_HOST", id="host"),
+        pytest.param("SERVICE_PORT", id="port"),
+        pytest.param("SERVICE_PORT_HTTP", id="named port"),
+        pytest.param("PORT", id="link"),
+        pytest.param("PORT_8080_TCP", id="link of a port"),
+        pytest.param("METRICS_PORT_8080_TCP_ADDR", id="of another Service with our prefix"),
+    ],
+)
+def test_what_kubernetes_adds_for_a_service_of_our_name_is_no_mistake(variable: str) -> None:
+    assert load_settings({P + variable: "tcp://10.0.0.1:8080"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        pytest.param("worker: 3", "worker in {file}: there is no such setting; did you mean workers?", id="a typo"),
+        pytest.param("hub: {thread: 1}", "hub.thread in {file}: there is no such setting", id="unknown inner key"),
+        pytest.param("hubs: {a: {b: 1}}", "hubs in {file}: there is no such setting", id="unknown section"),
+        pytest.param("workers: lots", "workers in {file}: 'lots' is not allowed: input should be", id="wrong value"),
+        pytest.param("hub: 3", "hub in {file}: 3 is not allowed", id="a section that is none"),
+        pytest.param("watch_namespaces: [a, 1]", "watch_namespaces in {file}: 1 is not allowed", id="a wrong entry"),
+        pytest.param("- a", "a mapping of settings is wanted, not list", id="no mapping"),
+        pytest.param("a: [", "not YAML: while parsing", id="no YAML"),
+        pytest.param("workers: !!python/object:x {}", "not YAML: could not determine a constructor", id="a Python tag"),
+    ],
+)
+def test_a_mistake_in_the_file_names_key_and_file(tmp_path: Path, text: str, want: str) -> None:
+    environ = a_file(tmp_path, text)
+    (problem,) = problems(environ)
+    assert want.format(file=environ[FILE_VARIABLE]) in problem
+
+
+def test_a_file_that_is_missing_is_named() -> None:
+    assert problems({FILE_VARIABLE: "/nonexistent/settings.yaml"}) == [
+        "GENMODEL_OPERATOR_CONFIG=/nonexistent/settings.yaml: No such file or directory"
+    ]
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    found = problems(a_file(tmp_path, "worker: 3\nhub: {thread: 1}\n") | {f"{P}ZZZ": "1"})
+    assert [problem.split()[0] for problem in found] == ["worker", "hub.thread", f"{P}ZZZ:"]
+    found = problems({f"{P}WORKERS": "0", f"{P}LOG_LEVEL": "loud"})
+    assert len(found) == 2
+
+
+def test_a_variable_repairs_a_wrong_section_of_the_file(tmp_path: Path) -> None:
+    settings = load_settings(a_file(tmp_path, "hub: 3") | {f"{P}HUB__THREADS": "2"})
+    assert settings.hub.threads == 2
