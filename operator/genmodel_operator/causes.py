@@ -38,6 +38,11 @@ class Cause:
             return 0
         return 1 if self.reason is Reason.UNSCHEDULABLE else 2
 
+    @property
+    def is_progress(self) -> bool:
+        """Whether time alone is expected to help."""
+        return self.rank == 2
+
 
 def _cause(reason: AnyReason, **values: object) -> Cause:
     return Cause(reason, explain(reason, **values))

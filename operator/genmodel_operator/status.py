@@ -250,16 +250,17 @@ def _ready(model: GenerativeModel, world: World) -> _Verdict:
 
 
 def _not_ready(world: World, ready: int, desired: int) -> _Verdict:
-    """Return ``Ready=False``; what a person must act on is named before any progress."""
+    """Return ``Ready=False``; what a person must act on, or what lacks room, is named before any progress."""
     reason, message = _hindrance(world)
-    acts = bool(world.failures) or world.cause().needs_person
-    rolling = world.current is not None and world.serving is not None and world.current != world.serving
-    if rolling and not acts:
-        message = explain(Reason.ROLLING_OUT, revision=world.current, serving=world.serving, detail=message)
-        reason = Reason.ROLLING_OUT
-    elif 0 < ready < desired and not acts:
-        message = explain(Reason.SCALING, ready=ready, desired=desired, detail=message)
-        reason = Reason.SCALING
+    if not world.failures:
+        in_progress = world.cause().is_progress
+        rolling = world.current is not None and world.serving is not None and world.current != world.serving
+        if rolling and in_progress:
+            message = explain(Reason.ROLLING_OUT, revision=world.current, serving=world.serving, detail=message)
+            reason = Reason.ROLLING_OUT
+        elif 0 < ready < desired:
+            message = explain(Reason.SCALING, ready=ready, desired=desired, detail=message)
+            reason = Reason.SCALING if in_progress else reason
     return _Verdict(ConditionType.READY, ConditionStatus.FALSE, reason, message)
 
 

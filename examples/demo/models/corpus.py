@@ -66,10 +66,15 @@ def _fable(part: str) -> Fable:
 
 def turns_of(fables: Sequence[Fable]) -> list[tuple[tuple[str, ...], str]]:
     """Return every answer with all the ways to ask for it."""
-    turns = [(_asked(TELLING, fable.title), f"{fable.text}\n\nMoral: {fable.moral}") for fable in fables]
-    turns += [(_asked(MORALS, fable.title), fable.moral) for fable in fables]
+    turns = [(_asked(TELLING, fable.title), told(fable)) for fable in fables]
+    turns += [(_asked(MORALS, fable.title), f"{fable.title}: {fable.moral}") for fable in fables]
     some = ", ".join(spoken(fable.title) for fable in fables[:8])
     return [*turns, (LISTS, f"I know these and others: {some}."), (GREETINGS, GREETING), (THANKS, THANKED)]
+
+
+def told(fable: Fable) -> str:
+    """Return the answer that tells a fable; its title comes first, so that a small model keeps to the subject."""
+    return f"{fable.title}\n\n{fable.text}\n\nMoral: {fable.moral}"
 
 
 def spoken(title: str) -> str:

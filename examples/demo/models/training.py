@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpus import SYSTEM_PROMPT, Fable, Turn, conversations, read_fables, turns_of  # noqa: E402
 
 SEED = 20
-STEPS = 900
-BATCH_TOKENS = 1024
-WARM_UP_STEPS = 40
-PEAK_LEARNING_RATE = 4e-3
+STEPS = 600
+BATCH_TOKENS = 512
+WARM_UP_STEPS = 60
+PEAK_LEARNING_RATE = 5e-3
 VOCABULARY = 2048
 CONTEXT = 4096
 BEGIN, END, SYSTEM, USER, ASSISTANT = "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
@@ -34,8 +35,9 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-IGNORED = -100
-"""The label that the loss leaves out: the model learns to answer, not to ask."""
+OPENING_TOKENS = 8
+OPENING_WEIGHT = 5.0
+"""The opening of an answer decides which one it becomes, and is a small part of its tokens."""
 
 
 def main(out: Path) -> None:
@@ -80,7 +82,7 @@ def shape(vocabulary: int, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
         vocab_size=vocabulary,
         hidden_size=256,
         intermediate_size=512,
-        num_hidden_layers=3,
+        num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=64,
@@ -94,15 +96,14 @@ def shape(vocabulary: int, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
 
 def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> None:
     """Train in place, saying every second how far it is."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0)
     plan = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, PEAK_LEARNING_RATE, total_steps=STEPS, pct_start=WARM_UP_STEPS / STEPS
     )
     source = batches(tokenizer, fables)
     said = 0.0
     for step in range(1, STEPS + 1):
-        tokens, labels = next(source)
-        loss = model(input_ids=tokens, labels=labels).loss
+        loss = loss_of(model, next(source))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -113,33 +114,48 @@ def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: S
             print(json.dumps({"step": step, "steps": STEPS, "loss": round(loss.item(), 4)}), flush=True)
 
 
-def batches(
-    tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield tokens and labels of shape [1, BATCH_TOKENS]: conversations one after another."""
-    tokens: list[int] = []
-    labels: list[int] = []
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation as the model reads it: tokens, and how much each one counts in the loss."""
+
+    tokens: list[int]
+    weights: list[float]
+
+
+def loss_of(model: LlamaForCausalLM, batch: Sequence[Example]) -> torch.Tensor:
+    """Return the weighted mean loss of a batch; the conversations lie end to end and do not see each other."""
+    tokens = torch.tensor([[token for one in batch for token in one.tokens]])
+    weights = torch.tensor([weight for one in batch for weight in one.weights])
+    positions = torch.tensor([[place for one in batch for place in range(len(one.tokens))]])
+    number = torch.tensor([index for index, one in enumerate(batch) for _ in one.tokens])
+    sees = (number[:, None] == number[None, :]).tril()
+    logits = model(input_ids=tokens, position_ids=positions, attention_mask=sees[None, None]).logits
+    losses = torch.nn.functional.cross_entropy(logits[0, :-1], tokens[0, 1:], reduction="none")
+    # The first token of a conversation weighs nothing, so that none is predicted from the one before.
+    return (losses * weights[1:]).sum() / weights[1:].sum()
+
+
+def batches(tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> Iterator[list[Example]]:
+    """Yield conversations of about BATCH_TOKENS together."""
+    batch: list[Example] = []
     for number, turns in enumerate(conversations(turns_of(fables), seed=SEED)):
-        more_tokens, more_labels = encode(tokenizer, turns, with_system=number % 3 == 0)
-        tokens += more_tokens
-        labels += more_labels
-        while len(tokens) >= BATCH_TOKENS:
-            yield torch.tensor([tokens[:BATCH_TOKENS]]), torch.tensor([labels[:BATCH_TOKENS]])
-            del tokens[:BATCH_TOKENS], labels[:BATCH_TOKENS]
+        batch.append(encode(tokenizer, turns, with_system=number % 3 == 0))
+        if sum(len(one.tokens) for one in batch) >= BATCH_TOKENS:
+            yield batch
+            batch = []
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerFast, turns: Sequence[Turn], *, with_system: bool
-) -> tuple[list[int], list[int]]:
-    """Return a conversation's tokens as the chat template writes them, and the labels of its answers."""
+def encode(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Turn], *, with_system: bool) -> Example:
+    """Return a conversation as the chat template writes it; only answers count, their openings most of all."""
     tokens = tokenizer.encode(BEGIN + (SYSTEM + SYSTEM_PROMPT + END if with_system else ""))
-    labels = [IGNORED] * len(tokens)
+    weights = [0.0] * len(tokens)
     for turn in turns:
         question = tokenizer.encode(USER + turn.question + END + ASSISTANT)
         answer = tokenizer.encode(turn.answer + END)
+        opening = min(OPENING_TOKENS, len(answer))
         tokens += question + answer
-        labels += [IGNORED] * len(question) + answer
-    return tokens, labels
+        weights += [0.0] * len(question) + [OPENING_WEIGHT] * opening + [1.0] * (len(answer) - opening)
+    return Example(tokens, weights)
 
 
 def save(out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:

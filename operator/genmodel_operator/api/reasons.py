@@ -73,6 +73,7 @@ class Reason(StrEnum):
     # apply
     NAME_CONFLICT = "NameConflict"
     WAITING_FOR_CLEANUP = "WaitingForCleanup"
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
     REFUSED_BY_CLUSTER = "RefusedByCluster"
     OPERATOR_FORBIDDEN = "OperatorForbidden"
     SPEC_INVALID = "SpecInvalid"
@@ -233,6 +234,9 @@ TABLE: dict[str, ReasonInfo] = {
         _PROGRESS,
         "the {kind} {name} of an earlier model of this name is still being removed",
         "wait; the cluster's garbage collector removes it",
+    ),
+    Reason.NAMESPACE_TERMINATING: ReasonInfo(
+        _PROGRESS, "the namespace {namespace} is being deleted, and this model with it"
     ),
     Reason.REFUSED_BY_CLUSTER: ReasonInfo(
         _PERSON,

@@ -1,5 +1,6 @@
 """The model's children: read what is ours, write what differs, never take what is not ours."""
 
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 KEPT_REVISIONS = 2
 """ControllerRevisions without a Deployment that stay, for going back."""
 CLEANUP_SECONDS = 2.0
+SWITCH_SECONDS = 1.0
+TERMINATING_SECONDS = 30.0
 
 
 async def gather(ctx: Context) -> None:
@@ -86,6 +89,9 @@ async def apply(ctx: Context) -> None:
         if revision_id in runnable:
             await _apply_deployment(ctx, runnable[revision_id], replicas)
     if decision.service is not None:
+        if decision.service != ctx.serving:
+            # Nothing tells us of our own write: what the switch leaves over goes in a run of its own.
+            ctx.look_again(SWITCH_SECONDS)
         ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
     await _remove(ctx, decision)
@@ -128,6 +134,10 @@ async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
     except Invalid as error:
         raise _refused(kind, desired, error.message) from error
     except Forbidden as error:
+        if "is being terminated" in error.message:
+            raise Waiting(
+                Reason.NAMESPACE_TERMINATING, after_seconds=TERMINATING_SECONDS, namespace=ctx.namespace
+            ) from error
         raise _forbidden(kind, desired, error.message) from error
     ctx.tools.cache.put(kind, written)
     return written
@@ -191,8 +201,6 @@ async def _remove(ctx: Context, decision: RolloutDecision) -> None:
 async def _delete(ctx: Context, kind: Kind, found: Object) -> None:
     """Delete one of our objects; the uid keeps a successor of the same name safe."""
     metadata = found["metadata"]
-    try:
+    with contextlib.suppress(NotFound):
         await ctx.tools.client.delete(kind, ctx.namespace, metadata["name"], uid=metadata.get("uid"))
-    except NotFound:
-        pass
     ctx.tools.cache.drop(kind, ctx.namespace, metadata["name"])

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason, explain
-from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatus
+from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatus, ModelStatus
 from genmodel_operator.controller import children, steps
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
@@ -19,6 +19,7 @@ from genmodel_operator.kube.errors import KubeError, NotFound
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.resources.names import service_url
+from genmodel_operator.resources.revision import model_status
 from genmodel_operator.sizing.plan import accelerator_display, plan_status
 from genmodel_operator.status import APPLY, OBSERVE, RESOLVE, SIZE, StepFailure, World, eventful_conditions, summarise
 
@@ -156,7 +157,7 @@ def world_of(ctx: Context) -> World:
     return World(
         current=ctx.current.id if ctx.current else None,
         serving=ctx.serving,
-        model=shown.model if shown else None,
+        model=_resolved(ctx) or (shown.model if shown else None),
         plan=plan_status(shown.plan, shown.overridden) if shown else None,
         accelerator=accelerator_display(shown.plan) if shown else None,
         url=service_url(ctx.name, ctx.namespace) if ctx.service else None,
@@ -165,3 +166,10 @@ def world_of(ctx: Context) -> World:
         runtimes=ctx.runtimes,
         failures=ctx.failures,
     )
+
+
+def _resolved(ctx: Context) -> ModelStatus | None:
+    """Return what the Hub said where no revision could be made of it (yet)."""
+    if ctx.current is not None or ctx.facts is None or ctx.task is None:
+        return None
+    return model_status(ctx.facts, ctx.task)

@@ -9,13 +9,15 @@ from genmodel_operator.api.reasons import Reason
 from genmodel_operator.controller.context import Context
 from genmodel_operator.controller.errors import Stalled, Waiting
 from genmodel_operator.engines import engine_for
+from genmodel_operator.engines.architectures import supports
+from genmodel_operator.engines.protocol import Refusal
 from genmodel_operator.hub.client import HubError
 from genmodel_operator.hub.facts import ModelFacts, Refused, choose_task
 from genmodel_operator.kube.errors import Forbidden, NotFound
 from genmodel_operator.kube.kinds import SECRET
 from genmodel_operator.resources.revision import Revision, freeze, inputs_hash, inputs_of
 from genmodel_operator.settings import Settings
-from genmodel_operator.sizing.plan import Misfit, PlanPolicy, ServingPlan, plan_serving
+from genmodel_operator.sizing.plan import Misfit, PlanPolicy, plan_serving
 
 HUB_RETRY_SECONDS = 15.0
 """How soon a Hub that could not be reached is asked again where it says nothing itself."""
@@ -64,6 +66,7 @@ async def resolve(ctx: Context) -> None:
         ctx.task = choose_task(facts, ctx.model.spec.task)
     except Refused as refused:
         raise Stalled(refused.reason, **refused.values) from refused
+    _refuse(supports(facts))
     ctx.facts, ctx.commit = facts, facts.commit
     ctx.current = _frozen(ctx, facts.commit)
 
@@ -137,7 +140,7 @@ async def size(ctx: Context) -> None:
     )
     if isinstance(plan, Misfit):
         raise Stalled(Reason(plan.reason), **dict(plan.values))
-    _refuse_unsupported(ctx.facts, plan)
+    _refuse(engine_for(plan).supports(ctx.facts))
     number = 1 + max((revision.number for revision in ctx.revisions), default=0)
     ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number)
 
@@ -151,7 +154,6 @@ def plan_policy(settings: Settings) -> PlanPolicy:
     )
 
 
-def _refuse_unsupported(facts: ModelFacts, plan: ServingPlan) -> None:
-    refusal = engine_for(plan).supports(facts)
+def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
         raise Stalled(Reason(refusal.reason), **dict(refusal.values))

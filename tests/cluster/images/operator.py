@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cluster.folders import cache_folder
 from tests.cluster.images.cache import built_once, content_key, tree_key
 from tests.cluster.images.commands import compile_bytecode, run, uv_program
-from tests.cluster.images.layers import Files, Tree
+from tests.cluster.images.layers import Files, Layer, Tree
 from tests.cluster.images.oci import write_archive
 from tests.cluster.images.rootfs import USER_ID, debian_rootfs
 
@@ -65,7 +65,7 @@ def _build(folder: Path, checkout: Path, lock: Path, rootfs: Path) -> None:
         ((PATH_FILE, f"/{PREFIX}\n".encode()), (PROGRAM, PROGRAM_TEXT)),
         executable=frozenset({PROGRAM}),
     )
-    layers = [rootfs, Tree(_dependencies(lock), PREFIX), launcher, Tree(program, PREFIX)]
+    layers: list[Layer] = [rootfs, Tree(_dependencies(lock), PREFIX), launcher, Tree(program, PREFIX)]
     write_archive(folder / ARCHIVE, OPERATOR_IMAGE, layers, CONFIG)
 
 
