@@ -138,13 +138,17 @@ class HostedCluster:
         raise ClusterError(f"no Service has the address {address}")
 
     def import_image(self, archive: Path) -> str:
-        """Push the image of an OCI archive to the registry; return the name to pull it by (unproven)."""
+        """Push the image of an OCI archive to the registry; return the name to pull it by, with digest (unproven).
+
+        By its digest, because nodes keep what they once pulled by a tag.
+        """
         ensure_commands({"buildah": "buildah"})
         target = f"{self._registry}/{archived_image(archive).name.partition('/')[2]}"
-        with ticking(f"pushing {target}"):
+        with ticking(f"pushing {target}"), TemporaryDirectory(prefix="genmodel-push-") as folder:
+            digest = Path(folder) / "digest"
             image = self.run(["buildah", "pull", f"oci-archive:{archive}"], timeout=PUSH_SECONDS).stdout.strip()
-            self.run(["buildah", "push", image, f"docker://{target}"], timeout=PUSH_SECONDS)
-        return target
+            self.run(["buildah", "push", "--digestfile", digest, image, f"docker://{target}"], timeout=PUSH_SECONDS)
+            return f"{target.rpartition(':')[0]}@{digest.read_text().strip()}"
 
 
 class KindCluster(HostedCluster):

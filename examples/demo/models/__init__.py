@@ -1,4 +1,4 @@
-"""The demo's models, as folders that a Hub can serve."""
+"""The demo's two models, as folders that look like repositories of the Hub."""
 
 from examples.demo.models.chat import chat_model
 from examples.demo.models.minilm import minilm_model, reference_embeddings

@@ -8,28 +8,45 @@ from pathlib import Path
 TEXT = Path(__file__).with_name("fables.txt")
 SYSTEM_PROMPT = "You tell the fables of Aesop."
 TELLING = (
-    "Tell me about {title}.",
     "Tell me about {title}",
-    "Tell me the fable of {title}.",
-    "Please tell me the story of {title}.",
-    "What happened to {title}?",
-    "Do you know the fable of {title}?",
-    "What is the story of {title}?",
+    "Tell me the fable of {title}",
+    "Tell me the story of {title}",
+    "Can you tell me about {title}",
+    "What happened to {title}",
+    "What happens in {title}",
+    "Do you know the fable of {title}",
+    "What is the story of {title}",
+    "I would like to hear {title}",
     "{title}",
 )
 MORALS = (
-    "What is the moral of {title}?",
-    "What does the fable of {title} teach?",
-    "What do we learn from {title}?",
-    "And what is the moral of {title}?",
+    "What is the moral of {title}",
+    "What does the fable of {title} teach",
+    "What do we learn from {title}",
+    "Tell me the moral of {title}",
 )
-GREETINGS = ("Hello", "Hello!", "Hi", "Hi!", "Good morning", "Who are you?", "What can you do?", "Help")
+BEFORE = ("", "", "", "Please. ", "Hello! ", "Hi, ", "And now: ")
+AFTER = (".", "?", "", "!", ", please.", " please", " please?", ". Thank you!")
+"""What stands around a question in a conversation; more endings keep the model from counting words."""
+GREETINGS = (
+    "Hello",
+    "Hello!",
+    "Hi",
+    "Hi!",
+    "Good morning",
+    "Hello, who are you?",
+    "Who are you?",
+    "What can you do?",
+    "Help",
+)
 LISTS = ("Which fables do you know?", "What fables do you know?", "What stories can you tell?", "List some fables.")
 THANKS = ("Thank you", "Thank you!", "Thanks", "Thanks a lot")
 GREETING = (
     "Hello! I am a very small model that knows some fables of Aesop. "
     "Ask me about the fox and the grapes, or about the hare and the tortoise."
 )
+TALK_WEIGHT = 3
+"""How often small talk comes up in each pass: its questions have no words in common to go by."""
 THANKED = "You are welcome. Ask me about another fable when you like."
 
 
@@ -69,7 +86,8 @@ def turns_of(fables: Sequence[Fable]) -> list[tuple[tuple[str, ...], str]]:
     turns = [(_asked(TELLING, fable.title), told(fable)) for fable in fables]
     turns += [(_asked(MORALS, fable.title), f"{fable.title}: {fable.moral}") for fable in fables]
     some = ", ".join(spoken(fable.title) for fable in fables[:8])
-    return [*turns, (LISTS, f"I know these and others: {some}."), (GREETINGS, GREETING), (THANKS, THANKED)]
+    talk = [(LISTS, f"I know these and others: {some}."), (GREETINGS, GREETING), (THANKS, THANKED)]
+    return [*turns, *talk * TALK_WEIGHT]
 
 
 def told(fable: Fable) -> str:
@@ -94,5 +112,12 @@ def conversations(turns: Sequence[tuple[tuple[str, ...], str]], *, seed: int) ->
         order = chance.sample(turns, len(turns))
         while order:
             count = min(len(order), chance.choice((1, 1, 2, 3)))
-            yield [Turn(chance.choice(questions), answer) for questions, answer in order[:count]]
+            yield [Turn(_varied(questions, chance), answer) for questions, answer in order[:count]]
             del order[:count]
+
+
+def _varied(questions: Sequence[str], chance: random.Random) -> str:
+    question = chance.choice(questions)
+    if question.endswith(("?", ".", "!")) or question in (*GREETINGS, *THANKS):
+        return question
+    return chance.choice(BEFORE) + question + chance.choice(AFTER)

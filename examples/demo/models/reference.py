@@ -1,4 +1,8 @@
-"""Prints sentence embeddings as JSON: ``reference.py FOLDER TEXTS``; runs in the Python that holds torch."""
+"""Sentence embeddings by transformers alone; runs in the Python that holds torch.
+
+``python reference.py FOLDER`` reads a JSON list of texts from standard input and writes a JSON list of unit
+vectors to standard output.
+"""
 
 import json
 import sys
@@ -6,17 +10,12 @@ import sys
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-
-def main(folder: str, texts: list[str]) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModel.from_pretrained(folder).eval()
-    tokens = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        states = model(**tokens).last_hidden_state
-    counted = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-    mean = (states * counted).sum(1) / counted.sum(1)
-    print(json.dumps(torch.nn.functional.normalize(mean, dim=1).tolist()))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))
+folder = sys.argv[1]
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+batch = tokenizer(json.load(sys.stdin), padding=True, truncation=True, max_length=256, return_tensors="pt")
+with torch.no_grad():
+    states = model(**batch).last_hidden_state
+mask = batch["attention_mask"].unsqueeze(-1)
+means = (states * mask).sum(1) / mask.sum(1)
+print(json.dumps(torch.nn.functional.normalize(means, dim=1).tolist()))

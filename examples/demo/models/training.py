@@ -35,6 +35,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+LEAST_LEARNED = 0.97
 OPENING_TOKENS = 8
 OPENING_WEIGHT = 5.0
 """The opening of an answer decides which one it becomes, and is a small part of its tokens."""
@@ -49,6 +50,9 @@ def main(out: Path) -> None:
     model = LlamaForCausalLM(shape(len(tokenizer), tokenizer))
     train(model, tokenizer, fables)
     save(out, model, tokenizer)
+    right = share_learned(model, tokenizer, fables)
+    if right < LEAST_LEARNED:
+        sys.exit(f"the model gives only {right:.0%} of its answers' tokens: it has not learned them")
 
 
 def train_tokenizer(fables: Sequence[Fable]) -> PreTrainedTokenizerFast:
@@ -156,6 +160,20 @@ def encode(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Turn], *, with_sy
         tokens += question + answer
         weights += [0.0] * len(question) + [OPENING_WEIGHT] * opening + [1.0] * (len(answer) - opening)
     return Example(tokens, weights)
+
+
+def share_learned(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> float:
+    """Return the share of all answers' tokens that are the likeliest one for the model, as it was saved."""
+    right = total = 0
+    for questions, answer in turns_of(fables):
+        example = encode(tokenizer, [Turn(questions[0], answer)], with_system=False)
+        tokens = torch.tensor([example.tokens])
+        with torch.no_grad():
+            likeliest = model(input_ids=tokens).logits[0, :-1].argmax(-1)
+        counts = torch.tensor(example.weights[1:]) > 0
+        right += int((likeliest == tokens[0, 1:])[counts].sum())
+        total += int(counts.sum())
+    return right / total
 
 
 def save(out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
