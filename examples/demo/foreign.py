@@ -1,7 +1,8 @@
 """The demo on a cluster that somebody else runs: KUBECONFIG names it, IMAGE_REGISTRY takes the images. Unproven.
 
-The Hub with the demo's models runs there as a pod; the engine is upstream's own image. The parts were tried
-one by one on a local cluster; the whole needs a registry that this machine and the cluster both reach.
+The Hub with the demo's models runs there as a pod; the engine is upstream's own image. Chart, Hub, refusals and
+removal are tried on a control plane with fake nodes (tests/apiserver/test_demo_foreign.py); pushing, and the whole,
+need a registry that this machine and the cluster both reach.
 """
 
 import json
@@ -88,8 +89,8 @@ def _cluster(environ: Mapping[str, str]) -> HostedCluster:
     named = environ.get(KUBECONFIG_VARIABLE, "")
     if not Path(named).is_file():
         raise DemoError(
-            f"{REGISTRY_VARIABLE} is set, so {KUBECONFIG_VARIABLE} must name the one kubeconfig of the cluster "
-            f"to use; {f'there is no file {named}' if named else 'it is not set'}"
+            f"{REGISTRY_VARIABLE} asks for a cluster that runs already: let {KUBECONFIG_VARIABLE} name its kubeconfig, "
+            f"one file ({named!r} is none)"
         )
     return HostedCluster(Path(named), registry=environ[REGISTRY_VARIABLE])
 

@@ -1,7 +1,4 @@
-"""The demo's chat model: a small Llama, trained here on fables of Aesop.
-
-``python -m examples.demo.models.chat`` makes it and prints its folder.
-"""
+"""The demo's chat model: a small Llama, trained here on fables of Aesop."""
 
 import json
 import os
@@ -20,7 +17,7 @@ from tests.cluster.progress import say
 HERE = Path(__file__).parent
 TRAINING = HERE / "training.py"
 SOURCES = (HERE / "fables.txt", HERE / "corpus.py", TRAINING, HERE / "chat-model-card.md")
-SAY_EVERY_SECONDS = 9
+SAY_EVERY_SECONDS = 30
 
 
 def chat_model() -> Path:
@@ -73,7 +70,3 @@ def _follow(training: "subprocess.Popen[str]") -> None:
             said = time.monotonic()
             say(f"step {progress['step']} of {progress['steps']}, loss {progress['loss']:.2f}")
     training.wait()
-
-
-if __name__ == "__main__":
-    print(chat_model())

@@ -92,7 +92,3 @@ def reference_embeddings(texts: Sequence[str]) -> list[list[float]]:
     if done.returncode != 0:
         raise ClusterError(f"the reference embeddings failed:\n{done.stderr[-2000:]}")
     return [[float(number) for number in vector] for vector in json.loads(done.stdout)]
-
-
-if __name__ == "__main__":
-    print(minilm_model())

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
-from corpus import SYSTEM_PROMPT, Fable, Turn, conversations, read_fables, turns_of  # noqa: E402
+from corpus import SYSTEM_PROMPT, Fable, Turn, conversations, read_fables, turns_of
 
 SEED = 20
 STEPS = 600

@@ -30,7 +30,14 @@ class Builder:
     def run(self, *arguments: str | Path) -> str:
         """Run buildah to its end and return what it prints; ClusterError with its last lines if it fails."""
         ensure_commands({"buildah": "buildah"})
-        storage = ["--root", self.folder / "storage", "--runroot", self.folder / "run", "--storage-driver", "vfs"]
+        storage: list[str | Path] = [
+            "--root",
+            self.folder / "storage",
+            "--runroot",
+            self.folder / "run",
+            "--storage-driver",
+            "vfs",
+        ]
         # In a namespace with no network: the builds must not need one, and buildah's own chroot would share the host's.
         return run(["unshare", "--net", "buildah", *storage, *arguments], what=f"buildah {arguments[0]}")
 

@@ -1,18 +1,20 @@
 """The smallest Debian that runs Python, as a tar: the base of both images."""
 
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.folders import cache_folder
 from tests.cluster.images.cache import built_once, content_key
 from tests.cluster.images.commands import debian_program, run
+from tests.cluster.prerequisites import install_packages
 
 SUITE = "bookworm"
-# usr-is-merged stands in for usrmerge, which needs all of Perl; mmdebstrap merges /usr itself.
-ALWAYS = ("ca-certificates", "python3", "usr-is-merged")
+ALWAYS = ("ca-certificates", "python3")
 ENGINE_PACKAGES = ("libgcc-s1", "libgomp1", "libnuma1", "libstdc++6")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
+# Merges /usr before the first package is installed; otherwise Debian does it by usrmerge, which needs all of Perl.
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SOURCE_DATE_EPOCH = "1704067200"
 """The time of every file, so that the same packages give the same tar."""
 USER_ID = 10001
@@ -24,7 +26,7 @@ def debian_rootfs(extra: Sequence[str] = ()) -> Path:
     Takes 20 to 60 s the first time. ClusterError where mmdebstrap is missing and cannot be installed.
     """
     packages = sorted({*ALWAYS, *extra})
-    key = content_key(SUITE, SOURCE_DATE_EPOCH, str(USER_ID), *packages, *LEFT_OUT, *_hooks())
+    key = content_key(SUITE, SOURCE_DATE_EPOCH, str(USER_ID), *packages, *LEFT_OUT, MERGED_USR, *_hooks())
     folder = built_once(
         cache_folder() / "rootfs" / key,
         what="making the images' base",
@@ -36,8 +38,10 @@ def debian_rootfs(extra: Sequence[str] = ()) -> Path:
 
 
 def _make(tar: Path, packages: Sequence[str]) -> None:
+    if not KEYRING.exists():
+        install_packages(["debian-archive-keyring"])
     argv: list[str | Path] = [debian_program("mmdebstrap", package="mmdebstrap"), "--quiet", "--variant=essential"]
-    argv += [f"--include={','.join(packages)}", "--aptopt=APT::Install-Recommends false"]
+    argv += [f"--include={','.join(packages)}", "--aptopt=APT::Install-Recommends false", f"--hook-dir={MERGED_USR}"]
     argv += [f"--dpkgopt=path-exclude={one}" for one in LEFT_OUT]
     argv += [f"--customize-hook={hook}" for hook in _hooks()]
     run([*argv, SUITE, tar], what="mmdebstrap", env={"SOURCE_DATE_EPOCH": SOURCE_DATE_EPOCH})
@@ -53,9 +57,3 @@ def _hooks() -> list[str]:
         'rm -rf "$1/var/lib/apt/lists" "$1/var/cache" "$1/var/log" && mkdir -p "$1/var/cache" "$1/var/log"',
         'chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 || true',
     ]
-
-
-def unpacked_bytes(tar: Path) -> int:
-    """Return how much the files in a tar hold together."""
-    listing = subprocess.run(["tar", "--numeric-owner", "-tvf", tar], capture_output=True, text=True, check=True).stdout
-    return sum(int(line.split()[2]) for line in listing.splitlines() if line.startswith("-"))
