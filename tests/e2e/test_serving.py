@@ -1,0 +1,107 @@
+"""The main job on real parts: six lines, a real pod, real vLLM, an answer through the Service."""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+
+import pytest
+from openai import OpenAI
+
+from examples.demo.models import reference_embeddings
+from examples.demo.steps import CHAT, EMBEDDINGS, QUESTION
+from tests.cluster.progress import wait_until
+from tests.platform import Platform
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
+
+
+def client(platform: Platform, name: str) -> OpenAI:
+    return OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=120, max_retries=0)
+
+
+def cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True)) / (math.hypot(*left) * math.hypot(*right))
+
+
+def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform) -> None:
+    platform.wish("fables", CHAT)
+    row = platform.wait_for("fables", "Serving")
+    assert "http://fables.default.svc/v1" in row
+    with client(platform, "fables") as api:
+        stream = api.chat.completions.create(
+            model="fables",
+            messages=[{"role": "user", "content": QUESTION}],
+            max_tokens=150,
+            temperature=0,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        chunks = list(stream)
+        names = [model.id for model in api.models.list()]
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert "grapes" in said
+    assert chunks[-1].usage is not None
+    assert names == ["fables", CHAT]
+    status = platform.get("gm", "fables")["status"]
+    assert status["measured"]["engineVersion"].startswith("0.32.0")
+    assert status["measured"]["kvTokens"] > 0
+    assert platform.pods("fables")[0]["metadata"]["labels"]["genmodel.dev/commit"] == status["model"]["commit"][:12]
+    assert_hardened(platform, "fables")
+    platform.delete("fables")
+
+
+def assert_hardened(platform: Platform, name: str) -> None:
+    """The process really runs as another user on a read-only root and without a token of the cluster."""
+    pod = platform.pods(name)[0]["metadata"]["name"]
+    inside = platform.cluster.kubectl(
+        "exec", pod, "-c", "server", "--", "sh", "-c", "id -u; touch /x 2>&1; ls /var/run/secrets 2>&1; true"
+    )
+    assert inside.splitlines()[0] == "10001"
+    assert "Read-only file system" in inside
+    assert "kubernetes.io" not in inside
+
+
+def test_embeddings_equal_the_reference_library(platform: Platform) -> None:
+    platform.wish("minilm", EMBEDDINGS)
+    platform.wait_for("minilm", "Serving")
+    with client(platform, "minilm") as api:
+        found = [item.embedding for item in api.embeddings.create(model="minilm", input=TEXTS).data]
+    for mine, reference in zip(found, reference_embeddings(TEXTS), strict=True):
+        assert cosine(mine, reference) > 0.9999
+    platform.delete("minilm")
+
+
+def test_a_bad_engine_argument_is_named_where_people_look(platform: Platform) -> None:
+    platform.wish("odd", CHAT, engine={"args": ["--no-such-flag"]})
+    row = platform.wait_for("odd", "BadEngineArgument")
+    assert "False" in row
+    assert "--no-such-flag" in platform.ready("odd")["message"]
+    assert "--no-such-flag" in platform.cluster.kubectl("describe", "gm", "odd")
+    platform.delete("odd")
+
+
+def test_download_is_shown_and_a_model_deleted_meanwhile_leaves_nothing(platform: Platform) -> None:
+    platform.hub_fault(match="model.safetensors", port="cdn", bytes_per_second=500_000, times=None)
+    try:
+        platform.wish("slow", EMBEDDINGS)
+
+        def downloading() -> bool:
+            return platform.get("gm", "slow").get("status", {}).get("download", {}).get("bytesDone", 0) > 0
+
+        wait_until("bytes in status", downloading, timeout_seconds=90)
+        download = platform.get("gm", "slow")["status"]["download"]
+        assert 0 < download["bytesDone"] < download["bytesTotal"]
+        assert "downloading the weights" in platform.ready("slow")["message"]
+        started = time.monotonic()
+        platform.delete("slow")
+        wait_until("its pods to be gone", lambda: platform.pods("slow") == [], timeout_seconds=60)
+        assert time.monotonic() - started < 60
+    finally:
+        platform.clear_hub_faults()
+    left = platform.cluster.kubectl(
+        "get", "deployments,services,controllerrevisions", "-l", "genmodel.dev/model=slow", "-o", "json"
+    )
+    assert json.loads(left)["items"] == []

@@ -1,0 +1,69 @@
+"""A cluster with genmodel installed, as an application team uses it."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from tests.cluster import Cluster
+from tests.cluster.progress import wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a platform team has set up, and how an application team uses it."""
+
+    cluster: Cluster
+    hub_port: int
+
+    def wish(self, name: str, model: str, **spec: Any) -> None:
+        wanted = {
+            "apiVersion": "genmodel.dev/v1alpha1",
+            "kind": "GenerativeModel",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"model": model, **spec},
+        }
+        self.cluster.kubectl("apply", "-f", "-", input=json.dumps(wanted))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.cluster.kubectl("get", kind, name, "-o", "json"))
+        return found
+
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        printed = self.cluster.kubectl("get", "pods", "-l", f"genmodel.dev/model={name}", "-o", "json")
+        found: list[dict[str, Any]] = json.loads(printed)["items"]
+        return found
+
+    def ready(self, name: str) -> dict[str, Any]:
+        conditions = self.get("gm", name).get("status", {}).get("conditions", [])
+        return next((found for found in conditions if found["type"] == "Ready"), {})
+
+    def wait_for(self, name: str, reason: str, *, seconds: float = 420.0) -> str:
+        """Wait until `kubectl get gm` shows the reason; return its line."""
+        wait_until(
+            f"{name} to be {reason}",
+            lambda: self.ready(name).get("reason") == reason,
+            timeout_seconds=seconds,
+            every_seconds=0.5,
+            hint=str(self.ready(name)),
+        )
+        return self.cluster.kubectl("get", "gm", name)
+
+    def endpoint(self, name: str) -> str:
+        address = self.get("service", name)["spec"]["clusterIP"]
+        return f"http://127.0.0.1:{self.cluster.forward(address, 80)}/v1"
+
+    def delete(self, name: str) -> None:
+        self.cluster.kubectl("delete", "gm", name, "--timeout=30s")
+
+    def hub_fault(self, **fault: Any) -> None:
+        self._post("/_fault", fault)
+
+    def clear_hub_faults(self) -> None:
+        self._post("/_clear", {})
+
+    def _post(self, path: str, body: dict[str, Any]) -> None:
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.hub_port}{path}", data=data, method="POST")
+        with urllib.request.urlopen(request, timeout=10):
+            pass
