@@ -9,8 +9,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import control_plane
+from bench import control_plane, start_up
+from examples.demo.steps import CHAT
 from tests.cluster import Cluster
+from tests.platform import set_up
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
@@ -28,21 +30,43 @@ CAPACITY = {"nvidia.com/gpu": str(GPUS_PER_NODE), "cpu": "96", "memory": "768Gi"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser.set_defaults(command="all", models="1,200,1000")
+    commands = parser.add_subparsers(dest="command", metavar="NAME")
     outer = commands.add_parser("control-plane", help="N models at once beside a plain client")
     outer.add_argument("--models", default="1,200,1000", help="counts, comma separated")
-    inner = commands.add_parser("inside", help=argparse.SUPPRESS)
+    commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
+    inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
     inner.add_argument("--models", required=True)
     inner.add_argument("--log", type=Path, required=True)
     args = parser.parse_args()
-    counts = [int(count) for count in args.models.split(",")]
     if args.command == "inside":
-        rows = asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.log))
-        keep("control-plane", rows)
-        return 0
-    return outside(counts)
+        return inside(args)
+    failed = outside(counts_of(args.models)) if args.command in ("all", "control-plane") else 0
+    if args.command in ("all", "start-up"):
+        run_start_up()
+    return failed
+
+
+def counts_of(text: str) -> list[int]:
+    return [int(count) for count in text.split(",")]
+
+
+def inside(args: argparse.Namespace) -> int:
+    """Measure from inside the cluster's namespace."""
+    counts = counts_of(args.models)
+    keep("control-plane", asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.log)))
+    return 0
+
+
+def run_start_up() -> None:
+    """Serve the demo's chat model twice on a real node: with a cold and with a warm page cache."""
+    with Cluster("bench", real_node=True) as cluster:
+        platform = set_up(cluster, RESULTS / "logs" / "hub.log")
+        rows = {run: start_up.measure(platform, CHAT) for run in ("first", "second")}
+    print("\n".join(control_plane.lines_of(rows)))
+    keep("start-up", rows)
 
 
 def outside(counts: list[int]) -> int:
