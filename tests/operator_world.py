@@ -95,6 +95,16 @@ class OperatorWorld:
     def writes(self) -> float:
         return sum(count for verb, count in self.requests().items() if verb in WRITES)
 
+    def until_quiet(self, *, quiet_seconds: float = 5.0, seconds: float = WAIT_SECONDS) -> None:
+        """Wait until the operator has written nothing for a while; fails where it never comes to rest."""
+        deadline = time.monotonic() + seconds
+        before, since = self.writes(), time.monotonic()
+        while time.monotonic() - since < quiet_seconds:
+            assert time.monotonic() < deadline, f"the operator still writes after {seconds:.0f} s"
+            time.sleep(0.5)
+            if (now := self.writes()) != before:
+                before, since = now, time.monotonic()
+
     # -- the Hub's controls
 
     def hub_post(self, path: str, **body: Any) -> None:
