@@ -2,19 +2,15 @@
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import control_plane, start_up
+from bench.record import RESULTS, keep
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
 from tests.platform import set_up
 
-RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
 HUB_PORT, CDN_PORT = 8090, 8091
 GPUS_PER_NODE = 8
@@ -41,6 +37,7 @@ def main() -> int:
     inner.add_argument("--models", required=True)
     inner.add_argument("--log", type=Path, required=True)
     args = parser.parse_args()
+    (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
     if args.command == "inside":
         return inside(args)
     failed = outside(counts_of(args.models)) if args.command in ("all", "control-plane") else 0
@@ -82,17 +79,6 @@ def outside(counts: list[int]) -> int:
         inside += ["--endpoint", f"http://127.0.0.1:{HUB_PORT}", "--models", ",".join(map(str, counts))]
         inside += ["--log", str(RESULTS / "logs" / "operator.log")]
         return int(cluster.popen(inside, stdout=sys.stdout, stderr=sys.stderr).wait())
-
-
-def keep(name: str, rows: dict[str, dict[str, str]]) -> None:
-    """Write the rows with the machine's description beside them."""
-    RESULTS.mkdir(exist_ok=True)
-    document = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "rows": rows,
-    }
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

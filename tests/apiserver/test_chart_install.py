@@ -113,6 +113,7 @@ def test_the_pod_has_its_token_only_where_it_is_mounted(installed: Cluster) -> N
         pytest.param(("list", "nodes"), True, id="reads nodes"),
         pytest.param(("update", "nodes"), False, id="changes no node"),
         pytest.param(("create", "events.events.k8s.io", "-n", "team-a"), True, id="writes Events"),
+        pytest.param(("list", "customresourcedefinitions.apiextensions.k8s.io"), False, id="reads no definitions"),
         pytest.param(("create", "clusterrolebindings.rbac.authorization.k8s.io"), False, id="gives nobody rights"),
     ],
 )

@@ -31,7 +31,6 @@ NAMESPACED: set[Grant] = {
     ("", "secrets", "get"),
 }
 NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
-CRDS: set[Grant] = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +56,7 @@ def grants(role: dict[str, Any]) -> set[Grant]:
 
 def test_rights_in_the_whole_cluster(helm: Helm) -> None:
     found = helm.objects()
-    assert grants(found["ClusterRole", RELEASE]) == NAMESPACED | NODES | CRDS
+    assert grants(found["ClusterRole", RELEASE]) == NAMESPACED | NODES
     assert not [name for kind, name in found if kind == "Role"]
 
 

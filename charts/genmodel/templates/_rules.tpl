@@ -40,13 +40,6 @@
   verbs: [list, watch]
 {{- end -}}
 
-{{/* Notices that the CustomResourceDefinition comes, changes and goes. */}}
-{{- define "genmodel.discoveryRules" -}}
-- apiGroups: [apiextensions.k8s.io]
-  resources: [customresourcedefinitions]
-  verbs: [list, watch]
-{{- end -}}
-
 {{- define "genmodel.subject" -}}
 - kind: ServiceAccount
   name: {{ include "genmodel.serviceAccountName" . }}

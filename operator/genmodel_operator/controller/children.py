@@ -80,7 +80,7 @@ def _serving(service: Object | None) -> str | None:
 
 async def apply(ctx: Context) -> None:
     """Write the children that differ: the frozen revision first, then what runs, then the Service."""
-    decision = decide_rollout(_state(ctx))
+    decision = await _decide(ctx)
     runnable = {revision.id: revision for revision in ctx.revisions}
     if ctx.current is not None:
         runnable[ctx.current.id] = ctx.current
@@ -95,6 +95,17 @@ async def apply(ctx: Context) -> None:
         ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
     await _remove(ctx, decision)
+
+
+async def _decide(ctx: Context) -> RolloutDecision:
+    """Decide on the rollout; what takes something away from users is decided on live reads alone."""
+    decision = decide_rollout(_state(ctx))
+    switches = ctx.serving is not None and decision.service != ctx.serving
+    if ctx.resync or not (decision.remove or switches):
+        return decision
+    ctx.resync = True
+    await gather(ctx)
+    return decide_rollout(_state(ctx))
 
 
 async def _apply_deployment(ctx: Context, revision: Revision, replicas: int) -> None:

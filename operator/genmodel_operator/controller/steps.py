@@ -99,18 +99,19 @@ async def read_credential(ctx: Context) -> Credential:
     ref = hub.token_secret_ref if hub else None
     name = ref.name if ref else ctx.tools.settings.hub.token_secret_name
     key = ref.key if ref else "token"
+    place = f"{name} (key {key})"
     try:
         secret = await ctx.tools.client.get(SECRET, ctx.namespace, name)
     except NotFound as error:
         if ref is None:
-            return Credential(None, "the anonymous user", name)
+            return Credential(None, "the anonymous user", place)
         raise _secret_missing(ctx, name, key) from error
     except Forbidden as error:
         raise Stalled(Reason.TOKEN_SECRET_FORBIDDEN, secret=name) from error
     token = _decode(secret.get("data", {}).get(key))
     if token is None:
         raise _secret_missing(ctx, name, key)
-    return Credential(token, f"the token in the Secret {name}", name)
+    return Credential(token, f"the token in the Secret {name}", place)
 
 
 def _secret_missing(ctx: Context, name: str, key: str) -> Stalled:

@@ -37,7 +37,6 @@ POD = Kind("", "v1", "pods", "Pod")
 SECRET = Kind("", "v1", "secrets", "Secret")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
-CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 
 CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, POD)
 """Kinds that are watched by our label and remembered in the cache."""
