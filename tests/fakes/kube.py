@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from genmodel_operator.kube.client import WatchConnection
-from genmodel_operator.kube.kinds import CHILD_KINDS, CRD, GENERATIVE_MODEL, NODE, Kind
+from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Kind
 
 Object = dict[str, Any]
 T = TypeVar("T")
 
 NAMESPACE = Kind("", "v1", "namespaces", "Namespace", namespaced=False)
+CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
 KINDS = (GENERATIVE_MODEL, *CHILD_KINDS, NODE, NAMESPACE, CRD)
 MODELS = GENERATIVE_MODEL.plural
 _PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
