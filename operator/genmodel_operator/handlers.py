@@ -236,7 +236,7 @@ def _handle_children(registry: kopf.OperatorRegistry, kind: Kind, queue: Queue, 
     async def child_seen(event: kopf.RawEvent, **_: Any) -> None:
         type_, metadata = event["type"], event["object"]["metadata"]
         is_news = cache.observe(kind, type_, event["object"])
-        owner = labels.owner_name(metadata.get("labels") or {})
+        owner = labels.owner_name(metadata)
         if is_news and owner is not None:
             queue.add(Key(metadata["namespace"], owner), fresh=type_ is not None)
 

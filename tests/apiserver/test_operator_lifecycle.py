@@ -112,6 +112,40 @@ def test_a_child_edited_by_hand_is_restored_and_foreign_fields_stay(world: Opera
     world.until_quiet()
 
 
+@pytest.mark.parametrize("label", ["genmodel.dev/model", "genmodel.dev/revision"])
+def test_a_label_edited_by_hand_is_restored_and_nothing_restarts(world: OperatorWorld, team: str, label: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    before = deployment(world, team, "tiny")
+    name = before["metadata"]["name"]
+    world.cluster.kubectl("-n", team, "label", "--overwrite", "deployment", name, f"{label}=stolen")
+
+    def is_restored() -> bool:
+        return bool(
+            world.get(team, "deployment", name)["metadata"]["labels"][label] == before["metadata"]["labels"][label]
+        )
+
+    world.until(is_restored, "the label is back")
+    world.until_quiet()
+    assert world.get(team, "deployment", name)["metadata"]["uid"] == before["metadata"]["uid"]
+
+
+def test_an_old_deployment_whose_label_was_edited_goes_with_its_revision(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "tiny")
+    world.wait_for(team, "tiny", "Serving")
+    name = deployment(world, team, "tiny")["metadata"]["name"]
+    world.stop_operator(signal.SIGKILL)
+    world.cluster.kubectl("-n", team, "label", "--overwrite", "deployment", name, "genmodel.dev/model=stolen")
+    world.wish(team, "tiny", context={"maxModelLen": 64})
+    world.start_operator()
+    world.until(
+        lambda: [one["metadata"]["name"] for one in world.list(team, "deployments")] not in ([], [name]),
+        "the new revision has a Deployment",
+    )
+    world.until(lambda: len(world.list(team, "deployments")) == 1, "the old Deployment is gone")
+    world.wait_for(team, "tiny", "Serving")
+
+
 @pytest.mark.parametrize("kind", ["service", "deployment"])
 def test_a_name_that_somebody_else_has_is_refused_not_adopted(world: OperatorWorld, team: str, kind: str) -> None:
     world.wish(team, "tiny")

@@ -151,12 +151,16 @@ def assert_as_wished(world: OperatorWorld, team: str, wished: dict[str, int]) ->
     except AssertionError as error:
         raise AssertionError(f"{error}; wished {wished}\n{words()}") from error
     for kind in CHILDREN:
+        listed = world.cluster.kubectl(
+            "-n", team, "get", kind, "--show-labels", "--sort-by=.metadata.creationTimestamp"
+        )
         world.until(
             lambda kind=kind: (
                 [one["metadata"]["name"].split("-")[0] for one in sorted_children(world, team, kind)]  # type: ignore[misc]
                 == sorted(wished)
             ),
-            f"one of {kind} per model",
+            f"one of {kind} per model; wished {sorted(wished)}, first seen\n{listed}",
+            seconds=120,
         )
     world.until_quiet()
 

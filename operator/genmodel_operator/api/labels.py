@@ -1,6 +1,7 @@
 """Labels and annotations of every object that the operator owns: the one place that spells them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 GROUP = "genmodel.dev"
 VERSION = "v1alpha1"
@@ -29,6 +30,8 @@ PLAN = f"{GROUP}/plan"
 """On ControllerRevisions: the plan as JSON, for people and tools."""
 SOURCE_REVISION = f"{GROUP}/source-revision"
 """On ControllerRevisions: the branch, tag or commit that was resolved to the pinned commit."""
+SERVED_SINCE = f"{GROUP}/served-since"
+"""On ControllerRevisions: when a pod of the revision was first seen ready; from then on its plan stays."""
 UPDATE = f"{GROUP}/update"
 """On the model, set by its user: any new value accepts a newer rendering and engine."""
 
@@ -64,8 +67,19 @@ def server_selector(model: str, revision: str) -> dict[str, str]:
     return {MODEL: model, REVISION: revision, COMPONENT_KEY: COMPONENT_SERVER}
 
 
-def owner_name(labels: Mapping[str, str]) -> str | None:
-    """Return the name of the model that owns an object with these labels, or None where it is not ours."""
-    if labels.get(MANAGED_BY_KEY) != MANAGED_BY:
+def owner_name(metadata: Mapping[str, Any]) -> str | None:
+    """Return the name of the model that an object with this metadata belongs to, or None where it is not ours.
+
+    The owner reference says it; a label can be edited by hand. Pods are owned by others and have the label alone.
+    """
+    found = metadata.get("labels") or {}
+    if found.get(MANAGED_BY_KEY) != MANAGED_BY:
         return None
-    return labels.get(MODEL)
+    owners = (owner for owner in metadata.get("ownerReferences") or [] if is_model(owner))
+    name = next((owner.get("name") for owner in owners), None) or found.get(MODEL)
+    return str(name) if name else None
+
+
+def is_model(owner: Mapping[str, Any]) -> bool:
+    """Whether an owner reference points to one of our models."""
+    return owner.get("kind") == KIND and str(owner.get("apiVersion", "")).startswith(f"{GROUP}/")

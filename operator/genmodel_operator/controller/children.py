@@ -31,7 +31,7 @@ TERMINATING_SECONDS = 30.0
 async def gather(ctx: Context) -> None:
     """Read our children; from the watch cache where that is enough, live at each resync."""
     ctx.revisions = _frozen(await _read(ctx, CONTROLLER_REVISION))
-    ctx.deployments = {_revision_of(found): found for found in await _read(ctx, DEPLOYMENT)}
+    ctx.deployments = {_revision_by_name(ctx, found): found for found in await _read(ctx, DEPLOYMENT)}
     services = [found for found in await _read(ctx, SERVICE) if found["metadata"]["name"] == ctx.name]
     ctx.service = services[0] if services else None
     ctx.serving = _serving(ctx.service)
@@ -56,6 +56,8 @@ async def _read(ctx: Context, kind: Kind) -> list[Object]:
     if ctx.resync:
         selector = f"{labels.OWNED_SELECTOR},{labels.MODEL}={ctx.name}"
         found = await ctx.tools.client.list(kind, ctx.namespace, label_selector=selector)
+        if kind is not POD:
+            found += await _unlisted(ctx, kind, {item["metadata"]["name"] for item in found})
         ctx.tools.cache.replace(kind, ctx.namespace, ctx.name, found)
     else:
         found = ctx.tools.cache.of_model(kind, ctx.namespace, ctx.name)
@@ -65,7 +67,23 @@ async def _read(ctx: Context, kind: Kind) -> list[Object]:
     return [item for item in found if ownership(item, model_uid=uid, model_name=ctx.name) in _OURS]
 
 
+async def _unlisted(ctx: Context, kind: Kind, listed: set[str]) -> list[Object]:
+    """Return what the cache knows and the list left out: its label was edited by hand, or it is gone."""
+    found = []
+    for item in ctx.tools.cache.of_model(kind, ctx.namespace, ctx.name):
+        name = item["metadata"]["name"]
+        if name not in listed:
+            with contextlib.suppress(NotFound):
+                found.append(await ctx.tools.client.get(kind, ctx.namespace, name))
+    return found
+
+
 _OURS = (Ownership.OURS, Ownership.LOST_OWNER)
+
+
+def _revision_by_name(ctx: Context, found: Mapping[str, Any]) -> str:
+    """Return the revision of a Deployment; unlike its labels, its name cannot be edited by hand."""
+    return str(found["metadata"]["name"]).removeprefix(f"{ctx.name}-")
 
 
 def _revision_of(found: Mapping[str, Any]) -> str:

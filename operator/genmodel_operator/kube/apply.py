@@ -143,17 +143,13 @@ def ownership(live: Mapping[str, Any], *, model_uid: str, model_name: str) -> Ow
     owners = metadata.get("ownerReferences") or []
     if any(owner.get("uid") == model_uid for owner in owners):
         return Ownership.OURS
-    models = [owner for owner in owners if _is_model(owner)]
+    models = [owner for owner in owners if labels.is_model(owner)]
     if any(owner.get("name") == model_name for owner in models):
         return Ownership.OLDER_OWNER
     if models or any(owner.get("controller") for owner in owners):
         return Ownership.FOREIGN
-    is_labelled = labels.owner_name(metadata.get("labels") or {}) == model_name
+    is_labelled = labels.owner_name(metadata) == model_name
     return Ownership.LOST_OWNER if is_labelled and _is_written_by_us(metadata) else Ownership.FOREIGN
-
-
-def _is_model(owner: Mapping[str, Any]) -> bool:
-    return owner.get("kind") == labels.KIND and str(owner.get("apiVersion", "")).startswith(f"{labels.GROUP}/")
 
 
 def _is_written_by_us(metadata: Mapping[str, Any]) -> bool:

@@ -137,7 +137,7 @@ def _entry(kind: Kind, obj: Mapping[str, Any], version: int) -> _Entry:
     metadata = trimmed["metadata"]
     metadata.pop("resourceVersion", None)
     data = json.dumps(trimmed, separators=(",", ":"), sort_keys=True)
-    owner = labels.owner_name(metadata.get("labels") or {})
+    owner = labels.owner_name(metadata)
     return _Entry(metadata.get("uid", ""), owner, version, hash(data), zlib.compress(data.encode(), 1))
 
 

@@ -68,7 +68,7 @@ def test_every_child_is_labelled_and_owned(plan: ServingPlan) -> None:
     for child in children(plan):
         metadata = child["metadata"]
         assert labels.child_labels("mistral").items() <= metadata["labels"].items()
-        assert labels.owner_name(metadata["labels"]) == "mistral"
+        assert labels.owner_name(metadata) == "mistral"
         assert [owner["kind"] for owner in metadata["ownerReferences"]] == ["GenerativeModel"]
         assert all(len(value) <= 63 for value in metadata["labels"].values())
 
