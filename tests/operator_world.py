@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 HUB_PORT, CDN_PORT, OPERATOR_PORT = 8090, 8091, 8080
 HUB = f"http://127.0.0.1:{HUB_PORT}"
 WAIT_SECONDS = 60.0
-WRITES = ("apply", "apply_status", "create", "delete")
+WRITES = ("apply", "apply_status", "create", "delete", "take_over")
 L4_LABELS = {
     "nvidia.com/gpu.product": "NVIDIA-L4",
     "nvidia.com/gpu.memory": "23034",

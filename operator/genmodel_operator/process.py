@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 OLDEST_SECONDS = 180.0
 """A key that waits longer for a worker means that the operator does not keep up."""
+EVENTS_SECONDS = 3.0
+"""How long the end waits for Events that are still to be posted."""
 DRAIN_SECONDS = 15.0
 """How long reconciles that go on may take to end after SIGTERM."""
 WATCHES_END_SECONDS = 5.0
@@ -230,7 +232,13 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         await server.start()
         stack.push_async_callback(server.stop)
         logger.info("started", extra={"version": __version__, "port": server.port})
-        await operator.run()
+        # The task is older than the informer, which cancels every younger one at its end.
+        posting = asyncio.create_task(events.run(), name="events")
+        try:
+            await operator.run()
+            await events.finish(within_seconds=EVENTS_SECONDS)
+        finally:
+            posting.cancel()
 
 
 def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: WorkFactory) -> int:

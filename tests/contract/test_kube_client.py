@@ -115,6 +115,27 @@ class TestApply:
         del wanted["spec"]["sessionAffinity"]
         assert (await client.apply(SERVICE, wanted))["spec"]["sessionAffinity"] == "None"
 
+    async def test_a_field_of_the_first_create_goes_after_we_took_it_over(self, client: KubeClient, team: str) -> None:
+        wanted = a_service(team, sessionAffinity="ClientIP")
+        name = wanted["metadata"]["name"]
+        await client.create(SERVICE, wanted)
+        del wanted["spec"]["sessionAffinity"]
+        assert (await client.apply(SERVICE, wanted))["spec"]["sessionAffinity"] == "ClientIP", "why it is needed"
+        await client.delete(SERVICE, team, name)
+        await client.create(SERVICE, a_service(team, name, sessionAffinity="ClientIP"))
+        await client.take_over(SERVICE, team, name)
+        live = await client.apply(SERVICE, wanted)
+        assert live["spec"]["sessionAffinity"] == "None"
+        managers = [(entry["manager"], entry["operation"]) for entry in live["metadata"]["managedFields"]]
+        assert managers == [(labels.FIELD_MANAGER, "Apply")]
+
+    async def test_nothing_is_taken_over_twice(self, client: KubeClient, team: str) -> None:
+        wanted = a_service(team)
+        name = wanted["metadata"]["name"]
+        first = await client.apply(SERVICE, wanted)
+        await client.take_over(SERVICE, team, name)
+        assert await client.get(SERVICE, team, name) == first
+
     async def test_status_is_applied_apart_and_only_where_the_object_is(self, client: KubeClient, team: str) -> None:
         model = {"metadata": {"name": "tiny", "namespace": team}, "spec": {"model": "acme/tiny"}}
         status = {"metadata": model["metadata"], "status": {"observedGeneration": 1, "replicas": 2}}

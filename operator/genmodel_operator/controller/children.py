@@ -11,8 +11,8 @@ from genmodel_operator.causes import is_ready
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled, Waiting
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
-from genmodel_operator.kube.apply import Ownership, is_applied, ownership
-from genmodel_operator.kube.errors import Forbidden, Invalid, NotFound
+from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
+from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Kind
 from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.hashing import with_desired_hash
@@ -155,11 +155,15 @@ def _is_unschedulable(pod: Object) -> bool:
 async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
     """Return the live object after making it what we mean; no request at all where it is already."""
     wanted = with_desired_hash(desired)
-    live = await _live(ctx, kind, desired["metadata"]["name"])
-    if live is not None and is_applied(live, wanted):
-        return live
+    name = desired["metadata"]["name"]
+    live = await _known(ctx, kind, name)
     try:
-        written = await ctx.tools.client.apply(kind, wanted)
+        written = await _create(ctx, kind, wanted) if live is None else None
+        if written is None:
+            live = live or await _live(ctx, kind, name)
+            if live is not None and is_applied(live, wanted):
+                return live
+            written = await _apply(ctx, kind, wanted, live)
     except Invalid as error:
         raise _refused(kind, desired, error.message) from error
     except Forbidden as error:
@@ -172,11 +176,33 @@ async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
     return written
 
 
+async def _create(ctx: Context, kind: Kind, wanted: Object) -> Object | None:
+    """Return the object after creating it, None where the name is taken: by us, or by somebody else.
+
+    A create never touches what is there, so nothing has to be read first; an apply would.
+    """
+    try:
+        return await ctx.tools.client.create(kind, wanted)
+    except AlreadyExists:
+        return None
+
+
+async def _apply(ctx: Context, kind: Kind, wanted: Object, live: Object | None) -> Object:
+    if live is not None and is_as_created(live):
+        await ctx.tools.client.take_over(kind, ctx.namespace, wanted["metadata"]["name"])
+    return await ctx.tools.client.apply(kind, wanted)
+
+
+async def _known(ctx: Context, kind: Kind, name: str) -> Object | None:
+    """Return our object of this name as the cache has it, live at a resync; None where there is none."""
+    cached = ctx.tools.cache.get(kind, ctx.namespace, name)
+    if ctx.resync or (cached is not None and not _check_owner(ctx, kind, cached)):
+        return await _live(ctx, kind, name)
+    return cached
+
+
 async def _live(ctx: Context, kind: Kind, name: str) -> Object | None:
     """Return our live object of this name; raise where somebody else's has it."""
-    cached = ctx.tools.cache.get(kind, ctx.namespace, name)
-    if cached is not None and not ctx.resync and _check_owner(ctx, kind, cached):
-        return cached
     try:
         live = await ctx.tools.client.get(kind, ctx.namespace, name)
     except NotFound:

@@ -124,7 +124,7 @@ class Reconciler:
                 "condition changed",
                 extra={"model": f"{key.namespace}/{key.name}", "condition": condition.type, "reason": condition.reason},
             )
-            await self._events.record(model, condition)
+            self._events.record(model, condition)
 
 
 def _first_error(error: ValidationError) -> str:

@@ -153,5 +153,29 @@ def ownership(live: Mapping[str, Any], *, model_uid: str, model_name: str) -> Ow
 
 
 def _is_written_by_us(metadata: Mapping[str, Any]) -> bool:
-    entries = metadata.get("managedFields") or []
-    return any(entry.get("manager") == labels.FIELD_MANAGER and entry.get("operation") == "Apply" for entry in entries)
+    return any(entry.get("manager") == labels.FIELD_MANAGER for entry in metadata.get("managedFields") or [])
+
+
+def is_as_created(live: Mapping[str, Any]) -> bool:
+    """Return whether our fields are still held as those of the request that created the object.
+
+    Server-side apply takes nothing away that such an entry holds: see ``as_applied``.
+    """
+    operations = {entry.get("operation") for entry in _our_entries(live)}
+    return operations == {"Update"}
+
+
+def as_applied(live: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the object's field ownership with what we created turned into what we applied.
+
+    So that a later apply removes fields that we no longer mean; ``kubectl`` does the same when an
+    object made with ``kubectl create`` is applied (client-go, csaupgrade).
+    """
+    ours = _our_entries(live)
+    entries = live["metadata"].get("managedFields") or []
+    return [dict(entry, operation="Apply") if entry in ours else dict(entry) for entry in entries]
+
+
+def _our_entries(live: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    entries = live["metadata"].get("managedFields") or []
+    return [entry for entry in entries if entry.get("manager") == labels.FIELD_MANAGER and not entry.get("subresource")]

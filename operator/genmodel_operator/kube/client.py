@@ -20,16 +20,19 @@ from yaml import YAMLError
 
 from genmodel_operator import __version__
 from genmodel_operator.api.labels import FIELD_MANAGER
+from genmodel_operator.kube.apply import as_applied, is_as_created
 from genmodel_operator.kube.errors import Expired, KubeError, NotFound, Unreachable, error_from
 from genmodel_operator.kube.kinds import Kind
 from genmodel_operator.settings import Settings
 
 Object = dict[str, Any]
+Body = Object | list[Object]
 
 USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
 _APPLY_PATCH = "application/apply-patch+yaml"
+_JSON_PATCH = "application/json-patch+json"
 _BACKGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
 
 RequestObserver = Callable[[str, str, str, float], None]
@@ -166,7 +169,9 @@ class KubeClient:
         path = _path(kind, metadata.get("namespace"), metadata["name"]) + subresource
         body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         query = _query(fieldManager=FIELD_MANAGER, force="true")
-        return await self._call("PATCH", verb, kind, path, name=metadata["name"], query=query, body=body)
+        return await self._call(
+            "PATCH", verb, kind, path, name=metadata["name"], query=query, body=body, content_type=_APPLY_PATCH
+        )
 
     async def create(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
         """Create an object; ``AlreadyExists`` where the name is taken."""
@@ -175,6 +180,21 @@ class KubeClient:
         query = _query(fieldManager=FIELD_MANAGER)
         path = _path(kind, metadata.get("namespace"))
         return await self._call("POST", "create", kind, path, name=metadata.get("name", ""), query=query, body=body)
+
+    async def take_over(self, kind: Kind, namespace: str, name: str) -> None:
+        """Let fields that we created count as applied, before the first apply to the object.
+
+        ``Conflict`` where the object changed meanwhile, ``NotFound`` where it is gone.
+        """
+        live = await self.get(kind, namespace, name)
+        if not is_as_created(live):
+            return
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": as_applied(live)},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+        ]
+        path = _path(kind, namespace, name)
+        await self._call("PATCH", "take_over", kind, path, name=name, body=patch, content_type=_JSON_PATCH)
 
     async def delete(
         self,
@@ -200,13 +220,14 @@ class KubeClient:
         *,
         name: str = "",
         query: Sequence[tuple[str, str]] = (),
-        body: Object | None = None,
+        body: Body | None = None,
+        content_type: str | None = None,
     ) -> Object:
         """Send one request and return its decoded answer; raises a ``KubeError``."""
         started = time.monotonic()
         code = "error"
         try:
-            status, headers, data = await self._send(method, path, query, body)
+            status, headers, data = await self._send(method, path, query, body, content_type)
             code = str(status)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
@@ -219,11 +240,16 @@ class KubeClient:
         return _decode(data, verb=verb, kind=kind.kind, name=name)
 
     async def _send(
-        self, method: str, path: str, query: Sequence[tuple[str, str]], body: Object | None
+        self,
+        method: str,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        body: Body | None,
+        content_type: str | None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         headers = {"Accept": "application/json"}
-        if method == "PATCH":
-            headers["Content-Type"] = _APPLY_PATCH
+        if content_type is not None:
+            headers["Content-Type"] = content_type
         # The library's own time-out does not cover a token refresh, so ours goes around everything.
         async with asyncio.timeout(self._timeout_seconds):
             request = await self._api.param_serialize(

@@ -1,5 +1,6 @@
 """Events on a model when a condition changes: few, deduplicated, and never in the way of the work."""
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
@@ -19,6 +20,8 @@ REPEAT_SECONDS = 600.0
 LIMIT_PER_MINUTE = 10
 """Events about one object in a minute; more are dropped and counted."""
 NOTE_MAX_BYTES = 1024
+WAITING_LIMIT = 2_000
+"""Events that wait to be posted; more are dropped and counted."""
 _REMEMBERED = 10_000
 
 NORMAL = "Normal"
@@ -34,7 +37,10 @@ class EventClient(Protocol):
 
 
 class EventRecorder:
-    """Posts Events about models; what cannot be posted is logged and counted, never raised."""
+    """Posts Events about models, one after the other, beside the work; nothing waits for them.
+
+    What cannot be posted is logged and counted, never raised.
+    """
 
     def __init__(
         self,
@@ -44,16 +50,35 @@ class EventRecorder:
         count: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the client, the name of this process (its pod) and who counts sent, repeated, limited and failed."""
+        """Take the client, the name of this process (its pod) and who counts results.
+
+        Results are sent, repeated, limited, dropped and failed.
+        """
         self._client = client
         self._instance = instance
         self._count = count or (lambda _result: None)
         self._clock = clock
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         self._recent: OrderedDict[str, deque[float]] = OrderedDict()
+        self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING_LIMIT)
 
-    async def record(self, model: GenerativeModel, condition: Condition) -> None:
-        """Post an Event about a condition that changed, unless the same was said lately."""
+    async def run(self) -> None:
+        """Post what was recorded, until cancelled."""
+        while True:
+            event = await self._waiting.get()
+            await self._post(event)
+            self._waiting.task_done()
+
+    async def finish(self, *, within_seconds: float) -> None:
+        """Wait until everything recorded was posted, but not longer than this."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                await self._waiting.join()
+        except TimeoutError:
+            logger.warning("%s Events were not posted in time", self._waiting.qsize())
+
+    def record(self, model: GenerativeModel, condition: Condition) -> None:
+        """Have an Event posted about a condition that changed, unless the same was said lately."""
         uid = model.metadata.uid
         said = (uid, condition.reason, condition.message)
         if self._is_repeated(said):
@@ -63,8 +88,14 @@ class EventRecorder:
         else:
             self._said[said] = self._clock()
             self._recent.setdefault(uid, deque()).append(self._clock())
-            await self._post(model, condition)
+            self._enqueue(build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC)))
         self._trim()
+
+    def _enqueue(self, event: dict[str, Any]) -> None:
+        try:
+            self._waiting.put_nowait(event)
+        except asyncio.QueueFull:
+            self._count("dropped")
 
     def _is_repeated(self, said: tuple[str, str, str]) -> bool:
         last = self._said.get(said)
@@ -82,13 +113,13 @@ class EventRecorder:
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
 
-    async def _post(self, model: GenerativeModel, condition: Condition) -> None:
-        event = build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC))
+    async def _post(self, event: dict[str, Any]) -> None:
         try:
             await self._client.create(EVENT, event)
-        except Exception as error:  # noqa: BLE001 - an Event is a courtesy: nothing about it may stop a reconcile
+        except Exception as error:  # noqa: BLE001 - an Event is a courtesy: nothing about it may stop the operator
             self._count("failed")
-            extra = {"model": f"{model.metadata.namespace}/{model.metadata.name}", "reason": condition.reason}
+            regarding = event["regarding"]
+            extra = {"model": f"{regarding['namespace']}/{regarding['name']}", "reason": event["reason"]}
             logger.warning("an Event could not be posted: %s", error, extra=extra)
         else:
             self._count("sent")

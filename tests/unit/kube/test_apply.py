@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from genmodel_operator.api import labels
-from genmodel_operator.kube.apply import Ownership, is_applied, ownership
+from genmodel_operator.kube.apply import Ownership, as_applied, is_applied, is_as_created, ownership
 
 UID, OLD_UID = "6f1f4ad0-7b5b-4d9e-9e27-6f6a3f7f5c11", "11111111-7b5b-4d9e-9e27-6f6a3f7f5c11"
 
@@ -206,6 +206,32 @@ def test_the_two_objects_are_not_changed() -> None:
     assert (found, wanted) == (live(), desired())
 
 
+# -- created, not yet applied
+
+OURS_CREATED = {"manager": labels.FIELD_MANAGER, "operation": "Update", "fieldsV1": {"f:spec": {}}}
+OURS_APPLIED = OURS_CREATED | {"operation": "Apply"}
+OURS_STATUS = OURS_CREATED | {"subresource": "status"}
+THEIRS = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:metadata": {}}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "want", "want_after"),
+    [
+        pytest.param([OURS_CREATED], True, [OURS_APPLIED], id="as we created it"),
+        pytest.param([THEIRS, OURS_CREATED, OURS_STATUS], True, [THEIRS, OURS_APPLIED, OURS_STATUS], id="with others"),
+        pytest.param([OURS_APPLIED], False, [OURS_APPLIED], id="applied"),
+        pytest.param([OURS_STATUS], False, [OURS_STATUS], id="only its status is ours"),
+        pytest.param([THEIRS], False, [THEIRS], id="somebody else's"),
+        pytest.param([], False, [], id="nobody's"),
+    ],
+)
+def test_what_we_created_counts_as_applied(entries: list[Any], want: bool, want_after: list[Any]) -> None:
+    found = {"metadata": {"name": "mistral", "managedFields": entries}}
+    assert is_as_created(found) is want
+    assert as_applied(found) == want_after
+    assert not is_as_created({"metadata": {"managedFields": as_applied(found)}})
+
+
 # -- whose is it
 
 
@@ -262,8 +288,8 @@ def owner(name: str = "mistral", uid: str = UID, kind: str = labels.KIND, **fiel
         pytest.param(child(marked="mistral", manager="kubectl"), Ownership.FOREIGN, id="our labels, copied by hand"),
         pytest.param(
             child(marked="mistral", manager=labels.FIELD_MANAGER, operation="Update"),
-            Ownership.FOREIGN,
-            id="our manager's name, but not by apply",
+            Ownership.LOST_OWNER,
+            id="our marks, as we created it",
         ),
         pytest.param(child(), Ownership.FOREIGN, id="no marks at all"),
         pytest.param({}, Ownership.FOREIGN, id="an empty object"),

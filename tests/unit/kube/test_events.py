@@ -1,12 +1,13 @@
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from genmodel_operator.api.v1alpha1 import Condition, ConditionStatus
+from genmodel_operator.api.v1alpha1 import Condition, ConditionStatus, GenerativeModel
 from genmodel_operator.kube.errors import Forbidden
-from genmodel_operator.kube.events import NOTE_MAX_BYTES, EventRecorder, build_event
+from genmodel_operator.kube.events import NOTE_MAX_BYTES, WAITING_LIMIT, EventRecorder, build_event
 from genmodel_operator.kube.kinds import EVENT, Kind
 from tests.builders import A_UID, a_model
 
@@ -17,9 +18,12 @@ class Client:
     def __init__(self) -> None:
         self.created: list[Mapping[str, Any]] = []
         self.error: Exception | None = None
+        self.hangs = False
 
     async def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
         assert kind is EVENT
+        if self.hangs:
+            await asyncio.sleep(3600)
         if self.error is not None:
             raise self.error
         self.created.append(obj)
@@ -54,6 +58,13 @@ class Rig:
         self.counted: list[str] = []
         self.recorder = EventRecorder(self.client, instance="pod-1", count=self.counted.append, clock=self.clock)
 
+    async def record(self, model: GenerativeModel, condition: Condition) -> None:
+        """Record and let it be posted at once."""
+        self.recorder.record(model, condition)
+        posting = asyncio.create_task(self.recorder.run())
+        await self.recorder.finish(within_seconds=5)
+        posting.cancel()
+
 
 @pytest.fixture
 def rig() -> Rig:
@@ -63,7 +74,7 @@ def rig() -> Rig:
 async def test_a_change_is_said_once_about_each_model(rig: Rig) -> None:
     one, other = a_model(), a_model(metadata={"uid": "another"})
     for model in (one, one, other):
-        await rig.recorder.record(model, a_condition())
+        await rig.record(model, a_condition())
     assert [event["regarding"]["uid"] for event in rig.client.created] == [A_UID, "another"]
     assert rig.counted == ["sent", "repeated", "sent"]
 
@@ -73,33 +84,33 @@ async def test_a_change_is_said_once_about_each_model(rig: Rig) -> None:
     [pytest.param(599, 1, id="within ten minutes"), pytest.param(601, 2, id="after ten minutes")],
 )
 async def test_the_same_words_are_said_again_only_later(rig: Rig, pause_seconds: float, want_count: int) -> None:
-    await rig.recorder.record(a_model(), a_condition())
+    await rig.record(a_model(), a_condition())
     rig.clock.seconds += pause_seconds
-    await rig.recorder.record(a_model(), a_condition())
+    await rig.record(a_model(), a_condition())
     assert len(rig.client.created) == want_count
 
 
 async def test_a_condition_and_the_summary_with_the_same_words_are_one_event(rig: Rig) -> None:
-    await rig.recorder.record(a_model(), a_condition("NoFit", "no node fits", "Planned"))
-    await rig.recorder.record(a_model(), a_condition("NoFit", "no node fits", "Ready"))
+    await rig.record(a_model(), a_condition("NoFit", "no node fits", "Planned"))
+    await rig.record(a_model(), a_condition("NoFit", "no node fits", "Ready"))
     assert rig.client.said == [("NoFit", "no node fits")]
 
 
 async def test_a_model_that_changes_all_the_time_makes_ten_events_a_minute(rig: Rig) -> None:
     for number in range(25):
-        await rig.recorder.record(a_model(), a_condition(message=f"state {number}"))
+        await rig.record(a_model(), a_condition(message=f"state {number}"))
     assert len(rig.client.created) == 10
     assert rig.counted.count("limited") == 15
     rig.clock.seconds += 60
-    await rig.recorder.record(a_model(), a_condition(message="later"))
+    await rig.record(a_model(), a_condition(message="later"))
     assert rig.client.said[-1] == ("Serving", "later")
 
 
 async def test_what_was_dropped_by_the_limit_can_be_said_later(rig: Rig) -> None:
     for number in range(11):
-        await rig.recorder.record(a_model(), a_condition(message=f"state {number}"))
+        await rig.record(a_model(), a_condition(message=f"state {number}"))
     rig.clock.seconds += 60
-    await rig.recorder.record(a_model(), a_condition(message="state 10"))
+    await rig.record(a_model(), a_condition(message="state 10"))
     assert rig.client.said[-1] == ("Serving", "state 10")
 
 
@@ -114,17 +125,17 @@ async def test_an_event_that_cannot_be_posted_never_stops_the_reconcile(
     rig: Rig, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig.client.error = error
-    await rig.recorder.record(a_model(), a_condition())
+    await rig.record(a_model(), a_condition())
     assert rig.counted == ["failed"]
     assert "an Event could not be posted" in caplog.text
 
 
 async def test_memory_is_bounded(rig: Rig) -> None:
     for number in range(10_500):
-        await rig.recorder.record(a_model(metadata={"uid": str(number)}), a_condition())
-    await rig.recorder.record(a_model(metadata={"uid": "0"}), a_condition())
+        await rig.record(a_model(metadata={"uid": str(number)}), a_condition())
+    await rig.record(a_model(metadata={"uid": "0"}), a_condition())
     assert rig.counted[-1] == "sent"
-    await rig.recorder.record(a_model(metadata={"uid": "10499"}), a_condition())
+    await rig.record(a_model(metadata={"uid": "10499"}), a_condition())
     assert rig.counted[-1] == "repeated"
 
 
@@ -180,3 +191,24 @@ def test_a_long_note_is_cut_to_what_the_api_takes(message: str, want_end: str) -
     note = build_event(a_model().metadata, a_condition(message=message), instance="p", now=NOW)["note"]
     assert NOTE_MAX_BYTES - 2 <= len(note.encode()) <= NOTE_MAX_BYTES
     assert note.endswith(want_end)
+
+
+async def test_nobody_waits_for_an_api_server_that_hangs(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.client.hangs = True
+    posting = asyncio.create_task(rig.recorder.run())
+    for number in range(WAITING_LIMIT + 3):
+        rig.recorder.record(a_model(metadata={"uid": str(number)}), a_condition())
+    await rig.recorder.finish(within_seconds=0.05)
+    posting.cancel()
+    assert rig.counted == ["dropped"] * 3
+    assert "Events were not posted in time" in caplog.text
+
+
+async def test_events_are_posted_in_order(rig: Rig) -> None:
+    for message in ("first", "second", "third"):
+        rig.recorder.record(a_model(), a_condition(message=message))
+    assert rig.client.said == []
+    posting = asyncio.create_task(rig.recorder.run())
+    await rig.recorder.finish(within_seconds=5)
+    posting.cancel()
+    assert [message for _, message in rig.client.said] == ["first", "second", "third"]
