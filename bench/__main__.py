@@ -5,8 +5,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, start_up
-from bench.record import RESULTS, keep
+from bench import control_plane, planning, start_up
+from bench.record import RESULTS, as_tables, keep
+from bench.sizing import markdown, report
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
 from tests.platform import set_up
@@ -30,6 +31,8 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", metavar="NAME")
     outer = commands.add_parser("control-plane", help="N models at once beside a plain client")
     outer.add_argument("--models", default="1,200,1000", help="counts, comma separated")
+    commands.add_parser("sizing", help="the planner's figures beside what real servers logged, and beside its peers")
+    commands.add_parser("planning", help="the planner's own time: 1 000 nodes of 12 kinds, and the command")
     commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
     inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
@@ -40,6 +43,13 @@ def main() -> int:
     (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
     if args.command == "inside":
         return inside(args)
+    if args.command in ("all", "sizing"):
+        keep("sizing", report.main())
+        markdown.update_page()
+    if args.command in ("all", "planning"):
+        rows = planning.measure()
+        print("\n".join(as_tables(rows)))
+        keep("planning", rows)
     failed = outside(counts_of(args.models)) if args.command in ("all", "control-plane") else 0
     if args.command in ("all", "start-up"):
         run_start_up()

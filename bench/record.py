@@ -3,8 +3,9 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -18,3 +19,20 @@ def keep(name: str, rows: Mapping[str, Mapping[str, str]]) -> None:
         "rows": rows,
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+
+
+def as_tables(rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Yield text: rows that follow each other with the same figures as one table, others as a list of their own."""
+    for figures, group in groupby(rows.items(), key=lambda item: tuple(item[1])):
+        found = list(group)
+        if len(found) > 1:
+            yield from _table([("", *figures), *((name, *values.values()) for name, values in found)])
+        elif figures:
+            yield from (found[0][0], *(f"  {figure}: {value}" for figure, value in found[0][1].items()))
+        yield ""
+
+
+def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for name, *cells in lines:
+        yield "  ".join([name.ljust(widths[0]), *(c.rjust(width) for c, width in zip(cells, widths[1:], strict=True))])

@@ -11,6 +11,7 @@ from typing import Any
 from genmodel_operator.api.v1alpha1 import GenerativeModelSpec
 from genmodel_operator.hub.facts import ModelFacts, RepoFile, ServedTask, Tensor
 from genmodel_operator.sizing.accelerators import Inventory, read_inventory
+from genmodel_operator.sizing.corrections import NONE, Corrections
 from genmodel_operator.sizing.plan import Misfit, PlanPolicy, ServingPlan, plan_serving
 from tests.builders import A_COMMIT, a_tensor, elements
 
@@ -294,6 +295,7 @@ def planned(
     task: ServedTask | None = None,
     policy: PlanPolicy = POLICY,
     inventory: Inventory | None = None,
+    corrections: Corrections = NONE,
     **spec: Any,
 ) -> ServingPlan | Misfit:
     """What the planner answers for these facts on these nodes; ``spec`` as a user writes it."""
@@ -303,6 +305,7 @@ def planned(
         spec=GenerativeModelSpec.model_validate({"model": facts.repository} | spec),
         inventory=inventory or read_inventory(nodes),
         policy=policy,
+        corrections=corrections,
     )
 
 

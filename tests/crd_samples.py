@@ -70,6 +70,12 @@ def _secret_samples(path: str, build: Any, where: str) -> list[RuleSample]:
 
 SAMPLES = [
     RuleSample("", "metadata.name must be a DNS-1035", manifest("a" * 52), manifest("a" * 53), "<nil>"),
+    RuleSample(
+        ".spec",
+        "kvCachePrecision FP8 needs a GPU",
+        manifest(kvCachePrecision="FP8", accelerator={"kind": "GPU"}),
+        manifest(kvCachePrecision="FP8", accelerator={"kind": "CPU"}),
+    ),
     RuleSample(".spec.model", "must be org/name", manifest(model="a/b.C_d-1"), manifest(model="mistral")),
     RuleSample(".spec.model", "names on the Hub never hold '..'", manifest(model="a/b.c"), manifest(model="a/b..c")),
     RuleSample(".spec.model", "names on the Hub never hold '--'", manifest(model="a/b-c"), manifest(model="a/b--c")),

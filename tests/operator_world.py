@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from tests.cluster import Cluster
 
@@ -21,6 +22,8 @@ ROOT = Path(__file__).parents[1]
 HUB_PORT, CDN_PORT, OPERATOR_PORT = 8090, 8091, 8080
 HUB = f"http://127.0.0.1:{HUB_PORT}"
 WAIT_SECONDS = 60.0
+PLATFORM = "default"
+"""Where the operator keeps what running servers measured."""
 WRITES = ("apply", "apply_status", "create", "delete", "take_over")
 L4_LABELS = {
     "nvidia.com/gpu.product": "NVIDIA-L4",
@@ -57,10 +60,13 @@ class OperatorWorld:
         self._hub.terminate()
         self._hub.wait(20)
 
-    def start_operator(self, *, wait: bool = True) -> None:
+    def start_operator(self, *, wait: bool = True, settings: Mapping[str, str] | None = None) -> None:
+        """Start it; ``settings`` are variables by the name after GENMODEL_OPERATOR_."""
         environment = {
             "GENMODEL_OPERATOR_HUB__ENDPOINT": HUB,
             "GENMODEL_OPERATOR_HUB__TOKEN_SECRET_NAMES": '["genmodel-hub-token","team-token"]',
+            "GENMODEL_OPERATOR_MEASUREMENTS__NAMESPACE": PLATFORM,
+            **{f"GENMODEL_OPERATOR_{name}": value for name, value in (settings or {}).items()},
         }
         args = [sys.executable, "-m", "genmodel_operator"]
         self._operator = self.cluster.popen(args, env=environment, log=self._logs / "operator.log")
@@ -82,14 +88,21 @@ class OperatorWorld:
         except OSError:
             return None
 
+    def samples(self, name: str) -> list[Sample]:
+        """The operator's samples of this name."""
+        text = self._get(self._operator_port, "/metrics") or ""
+        return [
+            sample
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        ]
+
     def requests(self) -> dict[str, float]:
         """Requests of the operator to the API server so far, by verb."""
-        text = self._get(self._operator_port, "/metrics") or ""
         counted: dict[str, float] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == "genmodel_kube_requests_total":
-                    counted[sample.labels["verb"]] = counted.get(sample.labels["verb"], 0) + sample.value
+        for sample in self.samples("genmodel_kube_requests_total"):
+            counted[sample.labels["verb"]] = counted.get(sample.labels["verb"], 0) + sample.value
         return counted
 
     def writes(self) -> float:

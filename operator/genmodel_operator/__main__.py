@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from genmodel_operator.configuration import ConfigurationError, load_settings
 from genmodel_operator.controller.context import Tools
 from genmodel_operator.controller.inventory import NodeInventory
+from genmodel_operator.controller.learn import Learning
+from genmodel_operator.controller.measurements import MeasurementStore
 from genmodel_operator.controller.observe import HttpRuntimeReader
 from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key
 from genmodel_operator.controller.reconcile import Reconciler
 from genmodel_operator.hub.client import HubClient
+from genmodel_operator.kube.own_namespace import own_namespace
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
 from genmodel_operator.settings import Settings
 
@@ -22,7 +25,7 @@ from genmodel_operator.settings import Settings
 @asynccontextmanager
 async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     """Make the reconciler with what it needs beside the parts, and close that in the end."""
-    inventory = NodeInventory(parts.client)
+    inventory = NodeInventory(parts.client, parts.cache, parts.settings)
     runtimes = HttpRuntimeReader()
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
     tools = Tools(
@@ -33,6 +36,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         runtimes=runtimes,
         settings=parts.settings,
         now=_now,
+        learning=_learning(parts),
     )
     reconciler = Reconciler(tools=tools, events=parts.events, pace=StatusPace(time.monotonic))
 
@@ -44,6 +48,12 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         stack.push_async_callback(hub.close)
         stack.push_async_callback(runtimes.close)
         yield Work(handle=reconciler, nodes_changed=nodes_changed)
+
+
+def _learning(parts: Parts) -> Learning:
+    where = parts.settings.measurements
+    store = MeasurementStore(parts.client, namespace=own_namespace(where.namespace), name=where.config_map)
+    return Learning(store, observe_error=parts.metrics.sizing_error, observe_refusal=parts.metrics.measurement_refused)
 
 
 def _now() -> str:

@@ -55,6 +55,12 @@ def is_ready(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", []))
 
 
+def is_unschedulable(pod: Object) -> bool:
+    """Return whether the scheduler has looked at the pod and found no node for it."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "PodScheduled" and c["status"] == "False" for c in conditions)
+
+
 def has_weights(pod: Object) -> bool:
     """Return whether the pod's prepare container has finished: its weights are complete and verified."""
     statuses = pod.get("status", {}).get("initContainerStatuses", [])

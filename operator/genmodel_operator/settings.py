@@ -6,10 +6,22 @@ unknown name is an error, so that a typo never goes unnoticed.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from genmodel_operator.api.quantity import parse_quantity
 
 ENGINE_VERSION = "0.32.0"
 """The vLLM release that the defaults name and the end-to-end tests run."""
+
+
+def _quantity(text: str) -> str:
+    parse_quantity(text)
+    return text
+
+
+Quantity = Annotated[str, AfterValidator(_quantity)]
+"""A Kubernetes quantity, such as 64Gi or 500m."""
 
 
 class Section(BaseModel):
@@ -44,6 +56,10 @@ class EngineSettings(Section):
 
     gpu_image: str = f"docker.io/vllm/vllm-openai:v{ENGINE_VERSION}"
     """Image of vLLM for NVIDIA GPUs."""
+    rocm_image: str = ""
+    """Image of vLLM for AMD GPUs, of the same release; empty: nothing is served on them."""
+    rocm_groups: list[int] = []
+    """Supplemental groups of pods on AMD GPUs: those that own /dev/kfd and /dev/dri on the nodes (video, render)."""
     cpu_image: str = f"docker.io/vllm/vllm-openai-cpu:v{ENGINE_VERSION}-x86_64"
     """Image of vLLM for CPUs."""
     version: str = ENGINE_VERSION
@@ -64,6 +80,85 @@ class EngineSettings(Section):
     """How long accepted requests may take to finish when a pod is stopped."""
     stall_seconds: Annotated[int, Field(ge=10)] = 120
     """Requests running and no token for this long: the engine hangs."""
+
+
+class Described(Section):
+    """Base of what lists hold: its fields are written in camelCase, as in Kubernetes' own objects."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class AcceleratorProduct(Described):
+    """A product that the operator does not know, or knows otherwise."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Product as its nodes are labelled, such as NVIDIA-L4."""
+    vendor: Literal["NVIDIA", "AMD"] = "NVIDIA"
+    """NVIDIA or AMD."""
+    memory_gib: Annotated[float, Field(gt=0)]
+    """Memory of one device as the engine sees it (torch.cuda.mem_get_info), in GiB; replaces what labels say."""
+    compute_capability: Annotated[str, Field(pattern=r"^(\d{1,2}\.\d)?$")] = ""
+    """Compute capability of an NVIDIA GPU, such as 8.9."""
+    architecture: Annotated[str, Field(pattern=r"^(gfx[0-9a-f]+)?$")] = ""
+    """Architecture of an AMD GPU, such as gfx942."""
+    interconnect: Literal["nvlink", "xgmi", "pcie"] = "pcie"
+    """How the devices of a node are joined: nvlink, xgmi or pcie."""
+    aliases: list[str] = []
+    """Other names of the product, as clouds and provisioners label it."""
+
+
+class AcceleratorPool(Described):
+    """Nodes that an autoscaler adds when a pod asks for them."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name that explanations use."""
+    product: Annotated[str, Field(min_length=1)]
+    """Product of the devices, as in spec.accelerator.products."""
+    devices: Annotated[int, Field(ge=1, le=64)]
+    """Devices of one node."""
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """Nodes that the pool can have at most."""
+    labels: Annotated[dict[str, str], Field(min_length=1)]
+    """Labels of the pool's nodes that the autoscaler knows before a node is there; pods ask for them."""
+    taints: list[Annotated[str, Field(pattern=r"^[^\s:=]+(=[^\s:=]*)?:(NoSchedule|NoExecute|PreferNoSchedule)$")]] = []
+    """Taints of the pool's nodes, as key=value:NoSchedule; pods tolerate them."""
+    memory: Quantity = "64Gi"
+    """Allocatable host memory of one node, as a Kubernetes quantity."""
+    cpu: Quantity = "8"
+    """Allocatable cores of one node, as a Kubernetes quantity."""
+    architecture: Literal["amd64", "arm64"] = "amd64"
+    """Processors of the nodes: amd64 or arm64."""
+    resource: str = ""
+    """Extended resource of the devices; empty: nvidia.com/gpu or amd.com/gpu, by the product."""
+
+
+class AcceleratorSettings(Section):
+    """What the nodes cannot tell about accelerators."""
+
+    products: list[AcceleratorProduct] = []
+    """Products that are added to the catalogue, or replace those of the same name. Example:
+    [{name: NVIDIA-L4, memoryGib: 21.9, computeCapability: "8.9"}]."""
+    pools: list[AcceleratorPool] = []
+    """Pools that scale from zero: candidates of a plan before their first node is there. Example:
+    [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
+    time_slices: bool = False
+    """Plans on time-sliced GPUs, each share with its part of the memory. Only where nobody but models uses them."""
+
+
+class MeasurementSettings(Section):
+    """Where what running servers measured is kept, for plans that are made later."""
+
+    config_map: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")] = "genmodel-measurements"
+    """ConfigMap of the measurements (the chart grants get and patch on exactly this one)."""
+    namespace: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")] = ""
+    """Its namespace; empty: the operator's own, and outside a pod nothing is kept."""
+
+
+class PolicySettings(Section):
+    """What models may use that their users did not ask for."""
+
+    allowed_precisions: list[Literal["FP8"]] = []
+    """Formats that weights and KV caches may be narrowed to where a model fits in no other way. Example: [FP8]."""
 
 
 class Settings(Section):
@@ -87,3 +182,9 @@ class Settings(Section):
     """The default Hub."""
     engines: EngineSettings = EngineSettings()
     """Engine images and limits."""
+    accelerators: AcceleratorSettings = AcceleratorSettings()
+    """What the nodes cannot tell about accelerators."""
+    policy: PolicySettings = PolicySettings()
+    """What models may use that their users did not ask for."""
+    measurements: MeasurementSettings = MeasurementSettings()
+    """Where what running servers measured is kept."""

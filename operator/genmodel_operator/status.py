@@ -96,6 +96,12 @@ class _Verdict:
     message: str
 
 
+def _revision(model: GenerativeModel, world: World) -> RevisionStatus:
+    before = model.status.revision.answered if model.status.revision else None
+    ready = (revision for revision in (world.current, world.serving) if revision and world.ready_pods(revision))
+    return RevisionStatus(current=world.current, serving=world.serving, answered=next(ready, before))
+
+
 def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModelStatus:
     """Return the whole status for what was observed; ``now`` is RFC 3339 and only stamps transitions."""
     serving = world.serving or world.current
@@ -111,7 +117,7 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
         download=_download(world),
         measured=_measured(model, world),
         endpoint=EndpointStatus(url=world.url, served_model_name=name) if world.url else None,
-        revision=RevisionStatus(current=world.current, serving=world.serving) if serving else None,
+        revision=_revision(model, world) if serving else None,
         display=DisplayStatus(
             commit=world.model.commit[:7] if world.model else None,
             accelerator=world.accelerator,

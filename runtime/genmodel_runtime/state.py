@@ -33,12 +33,18 @@ class Download:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the engine measured at its start, per device, in GiB; None where it did not say."""
+    """What the engine measured at its start, per device, in GiB; None where it did not say.
+
+    ``checkpoint_gib`` is what the weights take on disk, which an engine on CPU tells in place of memory.
+    """
 
     weights_gib: float | None = None
+    checkpoint_gib: float | None = None
     kv_cache_gib: float | None = None
     kv_tokens: int | None = None
     activation_gib: float | None = None
+    non_torch_gib: float | None = None
+    cuda_graph_gib: float | None = None
     start_seconds: float | None = None
 
     def updated(self, other: "Measured") -> "Measured":
@@ -50,9 +56,12 @@ class Measured:
         """Return the ``measured`` object of ``/status``."""
         return _known(
             weightsGiB=self.weights_gib,
+            checkpointGiB=self.checkpoint_gib,
             kvCacheGiB=self.kv_cache_gib,
             kvTokens=self.kv_tokens,
             activationGiB=self.activation_gib,
+            nonTorchGiB=self.non_torch_gib,
+            cudaGraphGiB=self.cuda_graph_gib,
             startSeconds=None if self.start_seconds is None else round(self.start_seconds, 1),
         )
 

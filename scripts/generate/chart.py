@@ -87,6 +87,8 @@ def _camel(schema: dict[str, Any]) -> dict[str, Any]:
     result = {key: value for key, value in schema.items() if key != "default"}
     if "properties" in result:
         result["properties"] = {to_camel(name): _camel(member) for name, member in result["properties"].items()}
+    if isinstance(result.get("items"), dict):
+        result["items"] = _camel(result["items"])
     if isinstance(result.get("exclusiveMinimum"), bool):
         result["exclusiveMinimum"] = result.pop("minimum")
     return result

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import TABLE, ReasonInfo, Severity
@@ -123,8 +124,21 @@ def _settings(model: type[BaseModel], path: str, variable: str) -> Iterator[list
         if isinstance(field.default, BaseModel):
             yield from _settings(type(field.default), f"{name}.", inner)
             continue
-        meaning = " ".join((field.description or "").split())
-        yield [f"`{path}{name}`", f"`{inner}`", f"`{json.dumps(field.default)}`", meaning]
+        yield [f"`{path}{name}`", f"`{inner}`", f"`{json.dumps(field.default)}`", _meaning(field)]
+        for member in get_args(field.annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                yield from _described(member, f"{path}{name}[]")
+
+
+def _described(model: type[BaseModel], path: str) -> Iterator[list[str]]:
+    """Yield the fields of what a list holds; they are part of the list's own variable."""
+    for field in model.model_fields.values():
+        default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+        yield [f"`{path}.{field.alias}`", "", default, _meaning(field)]
+
+
+def _meaning(field: FieldInfo) -> str:
+    return " ".join((field.description or "").split())
 
 
 def command_line() -> str:

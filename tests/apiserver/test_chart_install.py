@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,6 +73,24 @@ def test_the_server_accepts_what_is_installed_and_the_kind_is_served(installed: 
     assert f"deployment.apps/{RELEASE}" in installed.kubectl("-n", NAMESPACE, "get", "deploy", "-o", "name")
     installed.kubectl("wait", "--for=condition=Established", "--timeout=30s", f"crd/{CRD_NAME}")
     installed.kubectl("-n", "team-a", "create", "--dry-run=server", "-f", "-", input=json.dumps(manifest()))
+
+
+def keep(cluster: Cluster, name: str, *, namespace: str = NAMESPACE) -> subprocess.CompletedProcess[str]:
+    """Write a ConfigMap as the operator does."""
+    wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+    argv = ["kubectl", f"--as={ACCOUNT}", "apply", "--server-side", "--force-conflicts", "-f", "-"]
+    return cluster.run(argv, input=json.dumps(wanted), check=False)
+
+
+def test_the_operator_may_create_and_change_one_config_map_and_no_other(installed: Cluster) -> None:
+    assert keep(installed, "genmodel-measurements").returncode == 0
+    assert keep(installed, "genmodel-measurements").returncode == 0
+    assert can(installed, "get", "configmap/genmodel-measurements", "-n", NAMESPACE)
+    for refused in (keep(installed, RELEASE), keep(installed, "genmodel-measurements", namespace="team-a")):
+        assert refused.returncode != 0
+        assert "forbidden" in refused.stderr
+    assert not can(installed, "list", "configmaps", "-n", NAMESPACE)
+    assert not can(installed, "delete", "configmap/genmodel-measurements", "-n", NAMESPACE)
 
 
 def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pod(installed: Cluster) -> None:

@@ -30,6 +30,8 @@ NAMESPACED: set[Grant] = {
     ("events.k8s.io", "events", "create"),
     ("", "secrets", "get"),
 }
+MEASUREMENTS: set[Grant] = {("", "configmaps", verb) for verb in ("get", "create", "patch")}
+MEASUREMENTS_ROLE = f"{RELEASE}-measurements"
 NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
 
 
@@ -57,12 +59,13 @@ def grants(role: dict[str, Any]) -> set[Grant]:
 def test_rights_in_the_whole_cluster(helm: Helm) -> None:
     found = helm.objects()
     assert grants(found["ClusterRole", RELEASE]) == NAMESPACED | NODES
-    assert not [name for kind, name in found if kind == "Role"]
+    assert [name for kind, name in found if kind == "Role"] == [MEASUREMENTS_ROLE]
 
 
 def test_rights_in_two_namespaces(helm: Helm) -> None:
     found = helm.objects({"watchNamespaces": ["team-a", "team-b"]})
-    assert [name for kind, name in found if kind == "Role"] == [f"team-a/{RELEASE}", f"team-b/{RELEASE}"]
+    wanted = {f"team-a/{RELEASE}", f"team-b/{RELEASE}", MEASUREMENTS_ROLE}
+    assert {name for kind, name in found if kind == "Role"} == wanted
     assert grants(found["Role", f"team-a/{RELEASE}"]) == NAMESPACED
     assert [name for kind, name in found if kind == "ClusterRole"] == [f"{RELEASE}-nodes"]
     assert grants(found["ClusterRole", f"{RELEASE}-nodes"]) == NODES
@@ -81,6 +84,27 @@ def test_secrets_are_read_by_name_only(helm: Helm, values: dict[str, Any]) -> No
     found = [rule for rule in rules(helm.objects(values)) if "secrets" in rule["resources"]]
     assert all(rule["verbs"] == ["get"] and rule["resourceNames"] == names for rule in found)
     assert bool(found) == bool(names)
+
+
+@pytest.mark.parametrize(
+    ("values", "want_role", "want_name"),
+    [
+        pytest.param({}, MEASUREMENTS_ROLE, "genmodel-measurements", id="in the release's namespace"),
+        pytest.param(
+            {"measurements": {"configMap": "learnt", "namespace": "platform"}},
+            f"platform/{MEASUREMENTS_ROLE}",
+            "learnt",
+            id="in another one",
+        ),
+    ],
+)
+def test_of_all_config_maps_only_the_measurements_are_touched(
+    helm: Helm, values: dict[str, Any], want_role: str, want_name: str
+) -> None:
+    found = helm.objects(values)
+    assert grants(found["Role", want_role]) == MEASUREMENTS
+    touching = [rule for rule in rules(found) if "configmaps" in rule["resources"]]
+    assert [rule["resourceNames"] for rule in touching] == [[want_name]]
 
 
 @pytest.mark.parametrize("values", VALUE_SETS)

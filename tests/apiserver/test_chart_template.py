@@ -122,6 +122,8 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
         },
         "engines": {
             "gpuImage": "g:1",
+            "rocmImage": "r:1",
+            "rocmGroups": [44],
             "cpuImage": "c:1",
             "version": "0.33.0",
             "pullPolicy": "Always",
@@ -133,12 +135,19 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
             "drainSeconds": 0,
             "stallSeconds": 10,
         },
+        "accelerators": {
+            "products": [{"name": "NVIDIA-Next", "memoryGib": 31.5, "computeCapability": "9.0"}],
+            "pools": [{"name": "p", "product": "NVIDIA-L4", "devices": 2, "labels": {"example.com/pool": "l4"}}],
+            "timeSlices": True,
+        },
+        "policy": {"allowedPrecisions": ["FP8"]},
+        "measurements": {"configMap": "learnt", "namespace": "platform"},
     }
     default, changed = Settings().model_dump(), settings_of(helm, values).model_dump()
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines")
+        for part in ("hub", "engines", "accelerators", "policy", "measurements")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }
@@ -181,6 +190,24 @@ def test_images(helm: Helm, values: dict[str, Any], want_operator: str, want_gpu
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == want_operator
     assert settings.runtime_image == want_operator
     assert settings.engines.gpu_image == want_gpu
+
+
+@pytest.mark.parametrize(
+    ("image", "want_image"),
+    [
+        pytest.param("", "", id="none set"),
+        pytest.param("docker.io/vllm/vllm-openai-rocm:v1", "mirror:5000/vllm/vllm-openai-rocm:v1", id="mirrored"),
+    ],
+)
+def test_the_rocm_image(helm: Helm, image: str, want_image: str) -> None:
+    values = {"global": {"imageRegistry": "mirror:5000"}, "engines": {"rocmImage": image}}
+    assert settings_of(helm, values).engines.rocm_image == want_image
+
+
+def test_labels_of_a_pool_stay_as_they_are_written(helm: Helm) -> None:
+    pool = {"name": "p", "product": "l4", "devices": 1, "labels": {"cloud.google.com/gke-nodepool": "aB_c"}}
+    found = settings_of(helm, {"accelerators": {"pools": [pool]}}).accelerators.pools
+    assert [one.labels for one in found] == [pool["labels"]]
 
 
 def test_changed_settings_restart_the_operator(helm: Helm) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from genmodel_operator.cli import main
-from genmodel_operator.cli.hub import facts_text
+from genmodel_operator.cli.facts_file import facts_text
 from tests.builders import some_facts
 from tests.cluster import Cluster
 from tests.crd_samples import manifest

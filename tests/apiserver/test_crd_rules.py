@@ -118,6 +118,7 @@ def test_six_lines_are_enough_and_show_the_contract_defaults(api: Cluster) -> No
         "revision": "main",
         "task": "Auto",
         "precision": "Auto",
+        "kvCachePrecision": "Auto",
         "context": {"concurrency": 1},
         "accelerator": {"kind": "Auto", "policy": "Cheapest"},
         "replicas": 1,

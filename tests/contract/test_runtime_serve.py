@@ -36,7 +36,7 @@ def test_the_status_of_a_serving_engine(tmp_path: Path) -> None:
     assert (status["contract"], status["phase"], status["failure"]) == (1, "Serving", None)
     assert status["engine"] == {"name": "vllm-cpu", "version": "0.32.0"}
     assert status["measured"].pop("startSeconds") > 0.2
-    assert status["measured"] == {"weightsGiB": 0.0, "kvCacheGiB": 1.0, "kvTokens": 1048576}
+    assert status["measured"] == {"checkpointGiB": 0.0, "kvCacheGiB": 1.0, "kvTokens": 1048576}
 
 
 def test_requests_in_the_engine_are_counted(tmp_path: Path) -> None:

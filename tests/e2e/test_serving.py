@@ -4,12 +4,13 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from openai import OpenAI
 
 from examples.demo.models import reference_embeddings
-from examples.demo.steps import CHAT, EMBEDDINGS, QUESTION
+from examples.demo.steps import CHAT, EMBEDDINGS, OPERATOR_NAMESPACE, QUESTION
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
 
@@ -50,7 +51,33 @@ def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform) -> None:
     assert status["measured"]["kvTokens"] > 0
     assert platform.pods("fables")[0]["metadata"]["labels"]["genmodel.dev/commit"] == status["model"]["commit"][:12]
     assert_hardened(platform, "fables")
+    assert_learnt(platform, status)
     platform.delete("fables")
+
+
+def assert_learnt(platform: Platform, status: dict[str, Any]) -> None:
+    """What the engine measured is kept, and the same model is planned with it before any pod of it starts."""
+
+    def kept() -> list[dict[str, Any]]:
+        found = platform.cluster.run(
+            ["kubectl", "-n", OPERATOR_NAMESPACE, "get", "configmap", "genmodel-measurements", "-o", "json"],
+            check=False,
+        )
+        entries = json.loads(found.stdout).get("data", {}).values() if found.returncode == 0 else []
+        return [entry for entry in map(json.loads, entries) if entry["commit"] == status["model"]["commit"]]
+
+    wait_until("the measurement", lambda: len(kept()) == 1, timeout_seconds=60)
+    (entry,) = kept()
+    assert (entry["product"], entry["engineVersion"]) == ("CPU", "0.32.0")
+    assert entry["kvTokens"] == status["measured"]["kvTokens"]
+    time.sleep(11)
+    platform.wish("again", CHAT, context={"maxModelLen": status["plan"]["maxModelLen"]})
+    wait_until("its plan", lambda: "plan" in platform.get("gm", "again").get("status", {}), timeout_seconds=60)
+    planned = platform.get("gm", "again")["status"]["plan"]
+    assert f"{entry['kvTokens']} tokens in " in planned["explanation"]
+    assert "as measured on " in planned["explanation"]
+    assert "measured on" not in platform.get("gm", "fables")["status"]["plan"]["explanation"]
+    platform.delete("again")
 
 
 def assert_hardened(platform: Platform, name: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from tests.fakes.hub_faults import Entry, Fault
 from tests.fakes.hub_handler import Listener, State
+from tests.fakes.hub_kinds import repositories_of_kinds
 from tests.fakes.hub_models import standard_repositories
 from tests.fakes.hub_routes import Hub, Options
 from tests.fakes.hub_store import Access, HubStore, Repository, repository_from_directory
@@ -106,7 +107,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _repositories(arguments: argparse.Namespace) -> list[Repository]:
-    chosen = standard_repositories() if arguments.standard else []
+    chosen = [*standard_repositories(), *repositories_of_kinds()] if arguments.standard else []
     for entry in arguments.model:
         name, _, directory = entry.partition("=")
         if name.count("/") != 1 or not Path(directory).is_dir():

@@ -1,4 +1,4 @@
-"""The exact objects of a GPU and a CPU plan, committed: a change in them restarts new rollouts.
+"""The exact objects of plans on GPUs and CPU, committed: a change in them restarts new rollouts.
 
 ``GENMODEL_REGENERATE=1 pytest tests/golden`` writes them anew.
 """
@@ -53,9 +53,22 @@ CPU_FACTS = some_facts(
 )
 CPU_SETTINGS = Settings(engines=EngineSettings(cpu_request="200m", cpu_threads=2, startup_seconds=600))
 
+AMD_PLAN = a_gpu_plan(
+    resource="amd.com/gpu",
+    product="AMD_Instinct_MI300X_OAM",
+    node_selector=(("amd.com/gpu.product-name", "AMD_Instinct_MI300X_OAM"),),
+    tolerations=(Taint("amd.com/gpu", "", "NoSchedule"),),
+)
+AMD_SETTINGS = Settings(
+    engines=EngineSettings(rocm_image="docker.io/vllm/vllm-openai-rocm:v0.32.0", rocm_groups=[44, 109])
+)
+
 CASES = [
     pytest.param(
         "gpu", GPU_MODEL, some_facts(), ServedTask.GENERATE, GPU_PLAN, Settings(), id="chat model on two GPUs"
+    ),
+    pytest.param(
+        "amd", a_model(), some_facts(), ServedTask.GENERATE, AMD_PLAN, AMD_SETTINGS, id="chat model on an AMD GPU"
     ),
     pytest.param("cpu", CPU_MODEL, CPU_FACTS, ServedTask.EMBED, a_cpu_plan(), CPU_SETTINGS, id="embeddings on CPU"),
 ]
@@ -77,7 +90,7 @@ def golden(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(Path(__file__).with_name(f"{name}.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["gpu", "cpu"])
+@pytest.mark.parametrize("name", ["gpu", "amd", "cpu"])
 def test_every_object_fits_its_schema(name: str) -> None:
     for child in golden(name):
         kubernetes_validate.validate(child, KUBERNETES_VERSION, strict=True)
@@ -90,7 +103,7 @@ def test_the_schema_check_sees_a_misspelt_field() -> None:
         kubernetes_validate.validate(service, KUBERNETES_VERSION, strict=True)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cpu"])
+@pytest.mark.parametrize("name", ["gpu", "amd", "cpu"])
 def test_the_frozen_revision_is_what_runs(name: str) -> None:
     controller_revision, deployment, _ = golden(name)
     revision = revision_from_object(controller_revision)

@@ -97,6 +97,15 @@ def test_settings_of_the_reference_name_their_variables() -> None:
     assert "| `workers` | `GENMODEL_OPERATOR_WORKERS` | `16` | Models reconciled at once. |" in page
 
 
+def test_what_lists_hold_is_in_the_reference_and_in_the_schema() -> None:
+    page = reference.settings()
+    assert "| `accelerators.pools[].devices` |  | required | Devices of one node. |" in page
+    assert '| `accelerators.products[].interconnect` |  | `"pcie"` |' in page
+    product = SCHEMA["properties"]["accelerators"]["properties"]["products"]["items"]
+    assert product["required"] == ["name", "memoryGib"]
+    assert product["properties"]["memoryGib"]["exclusiveMinimum"] == 0
+
+
 def test_fields_of_the_reference() -> None:
     page = reference.api(build_crd())
     assert "| `spec.replicas` | integer, 0 to 1000 | `1` | Pods that serve; 0 keeps everything but the pods. |" in page

@@ -72,7 +72,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if kindIs "map" $value -}}
 {{- $section := dict -}}
 {{- range $name, $setting := $value -}}
-{{- if and $registry (has $name (list "gpuImage" "cpuImage")) -}}
+{{- if and $registry $setting (has $name (list "gpuImage" "rocmImage" "cpuImage")) -}}
 {{- $setting = include "genmodel.mirrored" (dict "image" $setting "registry" $registry) -}}
 {{- end -}}
 {{- $_ := set $section (snakecase $name) $setting -}}

@@ -40,6 +40,14 @@
   verbs: [list, watch]
 {{- end -}}
 
+{{/* What running servers measured is kept in one ConfigMap, written by server-side apply: patch, and create of that name. */}}
+{{- define "genmodel.measurementRules" -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ .Values.measurements.configMap | quote }}]
+  verbs: [get, create, patch]
+{{- end -}}
+
 {{- define "genmodel.subject" -}}
 - kind: ServiceAccount
   name: {{ include "genmodel.serviceAccountName" . }}

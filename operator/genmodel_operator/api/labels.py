@@ -30,8 +30,6 @@ PLAN = f"{GROUP}/plan"
 """On ControllerRevisions: the plan as JSON, for people and tools."""
 SOURCE_REVISION = f"{GROUP}/source-revision"
 """On ControllerRevisions: the branch, tag or commit that was resolved to the pinned commit."""
-SERVED_SINCE = f"{GROUP}/served-since"
-"""On ControllerRevisions: when a pod of the revision was first seen ready; from then on its plan stays."""
 UPDATE = f"{GROUP}/update"
 """On the model, set by its user: any new value accepts a newer rendering and engine."""
 

@@ -68,8 +68,11 @@ def _format_binary(value: int) -> str:
     while value and value % 1024 == 0 and power < max(_BINARY.values()):
         value //= 1024
         power += 1
+    if not power:
+        # Without a suffix nothing tells that it was binary, and the next reader writes it as decimal.
+        return _format_decimal(Decimal(value), exponents=False)
     names = {number: suffix for suffix, number in _BINARY.items()}
-    return f"{value}{names.get(power, '')}"
+    return f"{value}{names[power]}"
 
 
 def _format_decimal(value: Decimal, *, exponents: bool) -> str:

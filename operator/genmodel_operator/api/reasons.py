@@ -206,8 +206,8 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.PLANNED: ReasonInfo(_GOOD, "{explanation}"),
     Reason.CACHE_NOT_COMPUTABLE: ReasonInfo(
         _PERSON,
-        "the KV cache of {architecture} cannot be computed: {detail}",
-        "this operator refuses to guess; choose a model with plain attention, or a newer operator",
+        "the memory of {architecture} cannot be computed: {detail}",
+        "this operator refuses to guess; choose another model, or a newer operator",
     ),
     Reason.CONTEXT_TOO_LONG: ReasonInfo(
         _PERSON,
@@ -217,7 +217,8 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.PRECISION_NOT_AVAILABLE: ReasonInfo(
         _PERSON,
         "spec.precision: {wanted} cannot be served from weights stored as {stored}",
-        "leave spec.precision out, or choose a repository that is stored as {wanted}",
+        "leave spec.precision out, or choose a repository that is stored as {wanted}; 16 and 32 bit weights are "
+        "narrowed to FP8 where the platform team lists it in policy.allowedPrecisions",
     ),
     Reason.NO_FIT: ReasonInfo(_PERSON, "{detail}", "{change}"),
     Reason.NO_CANDIDATE_NODES: ReasonInfo(

@@ -149,11 +149,17 @@ class MeasuredStatus(ApiModel):
     """What a running pod reported."""
 
     weights_gib: float | None = None
-    """Memory of the loaded weights per device."""
+    """Memory of the loaded weights per device; an engine on CPU does not tell."""
     kv_cache_gib: float | None = None
     """Memory of the KV cache per device."""
     kv_tokens: int | None = None
     """Tokens that the KV cache holds."""
+    activation_gib: float | None = None
+    """Peak of intermediate results per device, where the engine measured it."""
+    non_torch_gib: float | None = None
+    """Memory of the engine outside torch per device, where the engine measured it."""
+    cuda_graph_gib: float | None = None
+    """Memory of CUDA graphs per device."""
     start_seconds: float | None = None
     """From the engine's start to the first answer."""
     engine_version: str | None = None
@@ -176,6 +182,8 @@ class RevisionStatus(ApiModel):
     """The desired revision."""
     serving: str | None = None
     """The revision that the Service selects."""
+    answered: str | None = None
+    """The last revision of which a pod was ready. Its plan is not made anew."""
 
 
 class DisplayStatus(ApiModel):

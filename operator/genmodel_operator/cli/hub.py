@@ -1,32 +1,15 @@
-"""A model's facts for a command: from a file, or from the Hub with the user's own token."""
+"""A model's facts from the Hub, with the user's own token."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
-from genmodel_operator.cli.input import CommandError, read_text
+from genmodel_operator.cli.input import REFUSED, CommandError, read_text
 from genmodel_operator.hub.client import HubClient, HubError
-from genmodel_operator.hub.document import facts_from_json, facts_to_json
 from genmodel_operator.hub.facts import ModelFacts, Refused
 from genmodel_operator.settings import Settings
 
-REFUSED = 3
 TOKEN_VARIABLE = "HF_TOKEN"
 TOKEN_FILE_VARIABLE = "HF_TOKEN_PATH"
-
-
-def read_facts(filename: str) -> ModelFacts:
-    """Return the facts in a file that ``genmodel facts`` wrote; raise ``CommandError``."""
-    try:
-        document = json.loads(read_text(filename))
-    except ValueError as error:
-        raise CommandError(f"{filename}: no JSON: {error}; genmodel facts REPO writes such files") from error
-    if not isinstance(document, dict):
-        raise CommandError(f"{filename}: no facts document; genmodel facts REPO writes such files")
-    try:
-        return facts_from_json(document)
-    except ValueError as error:
-        raise CommandError(f"{filename}: {error}; genmodel facts REPO writes such files") from error
+ENDPOINT_VARIABLE = "HF_ENDPOINT"
 
 
 async def fetch_facts(
@@ -59,14 +42,6 @@ def user_token(environ: Mapping[str, str]) -> str | None:
     return token or None
 
 
-def facts_text(facts: ModelFacts) -> str:
-    """Return the facts as the text of a facts file."""
-    return json.dumps(facts_to_json(facts), indent=1) + "\n"
-
-
-def write_text(filename: str, text: str) -> None:
-    """Write a file; raise ``CommandError``."""
-    try:
-        Path(filename).write_text(text)
-    except OSError as error:
-        raise CommandError(f"{filename}: cannot be written: {error}") from error
+def hub_endpoint(named: str | None, *, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the Hub to ask: the named one, that of the Hub's own tools in the environment, else the setting's."""
+    return named or environ.get(ENDPOINT_VARIABLE) or settings.hub.endpoint

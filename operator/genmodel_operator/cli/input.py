@@ -20,6 +20,12 @@ NO_UID = "00000000-0000-0000-0000-000000000000"
 """Stands for the uid of an object that does not exist yet."""
 
 
+REFUSED = 3
+"""Exit code: the Hub or the model refuses."""
+NOTHING_FITS = 4
+"""Exit code: no node can hold the model as the spec demands."""
+
+
 class CommandError(Exception):
     """A command could not do its work; ``exit_code`` as the command line documents it."""
 

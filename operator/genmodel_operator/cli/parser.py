@@ -2,6 +2,8 @@
 
 import argparse
 
+from genmodel_operator.cli.plan_parser import add_plan
+
 EXIT_CODES = """\
 exit codes:
   0  done
@@ -20,9 +22,18 @@ no network is needed. The uid in owner references is all zeros: only the API ser
 
 _RENDER_EXAMPLES = """\
 examples:
-  genmodel render -f mistral.yaml --gpu NVIDIA-L4:22.5:1
+  genmodel render -f mistral.yaml --gpu l4
   genmodel facts mistralai/Mistral-7B-Instruct-v0.3 --output facts.json
   genmodel render -f mistral.yaml --facts facts.json --gpu NVIDIA-H100-80GB-HBM3:79.6:8 -o json
+"""
+
+
+_ESTIMATE_TEXT = """\
+Estimate the memory of vLLM servers, offline: one request (a JSON object) per line of FILE, one
+answer per line on standard output, in the same order. Figures are point estimates without margin.
+Requests and answers are described in docs/sizing.md. A request that cannot be estimated is
+answered with an error object; exit code 2 is for a FILE that cannot be read or has a line that is
+no JSON object.
 """
 
 
@@ -47,8 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
         description="Print the CustomResourceDefinition of GenerativeModel, "
         "for example for: genmodel crd | kubectl apply --server-side -f -",
     )
+    add_plan(commands)
     _add_render(commands)
     _add_facts(commands)
+    _add_estimate(commands)
     commands.add_parser("version", help="print the version", description="Print the version.")
     return parser
 
@@ -70,10 +83,10 @@ def _add_render(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--gpu",
         action="append",
         default=[],
-        metavar="PRODUCT:GIB:COUNT[:COMPUTE]",
-        help="a node with GPUs: the values of its labels nvidia.com/gpu.product and gpu.memory (in GiB; "
-        "a card of 24 GB says 22.5), GPUs of the node, compute capability where the product is unknown; "
-        "may be repeated",
+        metavar="PRODUCT[:GIB]:COUNT[:COMPUTE]",
+        help="a node with GPUs: any name of a known product, as l4:2; or the values of its labels "
+        "nvidia.com/gpu.product and gpu.memory (in GiB; a card of 24 GB says 22.5), GPUs of the node, compute "
+        "capability where the product is unknown; may be repeated",
     )
     render.add_argument(
         "--cpu",
@@ -95,5 +108,16 @@ def _add_facts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     facts.add_argument("repository", metavar="REPO", help="Hub repository as org/name")
     facts.add_argument("--revision", default="main", help="branch, tag or commit (default: main)")
-    facts.add_argument("--endpoint", help="base URL of the Hub (default: the operator's setting hub.endpoint)")
+    facts.add_argument("--endpoint", help="base URL of the Hub (default: HF_ENDPOINT, else the setting hub.endpoint)")
     facts.add_argument("-o", "--output", metavar="FILE", help="file to write (default: standard output)")
+
+
+def _add_estimate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    estimate = commands.add_parser(
+        "estimate",
+        help="estimate the memory of servers",
+        description=_ESTIMATE_TEXT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    estimate.add_argument("--input", required=True, metavar="FILE.jsonl", help="requests, one per line; - reads stdin")
+    estimate.add_argument("-o", "--output", choices=("json",), default="json", help="form of the answers")

@@ -9,18 +9,18 @@ import yaml
 
 from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.api.v1alpha1 import GenerativeModel
-from genmodel_operator.cli.hub import REFUSED, fetch_facts, read_facts
-from genmodel_operator.cli.input import CommandError, read_models
-from genmodel_operator.cli.nodes import inventory_of
-from genmodel_operator.controller.steps import plan_policy
-from genmodel_operator.engines import engine_for
-from genmodel_operator.hub.facts import ModelFacts, Refused, ServedTask, choose_task
+from genmodel_operator.cli.decide import decide
+from genmodel_operator.cli.described import Hardware
+from genmodel_operator.cli.facts_file import read_facts
+from genmodel_operator.cli.hub import fetch_facts, hub_endpoint
+from genmodel_operator.cli.input import NOTHING_FITS, CommandError, read_models
+from genmodel_operator.cli.nodes import ReadCluster, survey_nodes
+from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources import build_all
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
-from genmodel_operator.sizing.plan import Misfit, RejectedCandidate, ServingPlan, plan_serving
-
-NOTHING_FITS = 4
+from genmodel_operator.sizing.explain import devices_text
+from genmodel_operator.sizing.plan import Misfit, ServingPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,21 @@ class Rendered:
     notes: tuple[str, ...]
 
 
-async def render(request: RenderRequest, *, settings: Settings, environ: Mapping[str, str]) -> Rendered:
+async def render(
+    request: RenderRequest, *, settings: Settings, environ: Mapping[str, str], read_cluster: ReadCluster
+) -> Rendered:
     """Return the objects of all models in the file; raise ``CommandError``."""
     models = read_models(request.filename, request.namespace)
     given = read_facts(request.facts) if request.facts else None
     for model in models:
         _check_repository(model, given, request)
-    inventory = await inventory_of(
-        nodes_file=request.nodes, gpus=request.gpu, cpus=request.cpu, settings=settings, environ=environ
-    )
+    said = Hardware(gpu=request.gpu, cpu=request.cpu)
+    surveyed = await survey_nodes(said, request.nodes, settings=settings, read_cluster=read_cluster)
     objects: list[dict[str, Any]] = []
     notes: list[str] = []
     for model in models:
         facts = given or await _facts_of(model, settings, environ)
-        task, plan = plan_model(model, facts, inventory, settings)
+        task, plan = plan_model(model, facts, surveyed.inventory, settings)
         objects += build_all(model, facts, task, plan, settings)
         notes.append(f"{model.metadata.name}: {plan.explanation}")
     return Rendered(_format(objects, request.output), tuple(notes))
@@ -73,7 +74,7 @@ def _check_repository(model: GenerativeModel, facts: ModelFacts | None, request:
 
 async def _facts_of(model: GenerativeModel, settings: Settings, environ: Mapping[str, str]) -> ModelFacts:
     hub = model.spec.source.hub if model.spec.source else None
-    endpoint = hub.endpoint if hub and hub.endpoint else settings.hub.endpoint
+    endpoint = hub_endpoint(hub.endpoint if hub else None, settings=settings, environ=environ)
     return await fetch_facts(
         model.spec.model, model.spec.revision, endpoint=endpoint, settings=settings, environ=environ
     )
@@ -83,25 +84,13 @@ def plan_model(
     model: GenerativeModel, facts: ModelFacts, inventory: Inventory, settings: Settings
 ) -> tuple[ServedTask, ServingPlan]:
     """Return what a model is served as and how, as the operator decides; raise ``CommandError`` where it cannot be."""
-    name = model.metadata.name
-    try:
-        task = choose_task(facts, model.spec.task)
-    except Refused as refused:
-        raise CommandError(f"{name}: {refused.reason}: {refused}", exit_code=REFUSED) from refused
-    plan = plan_serving(facts=facts, task=task, spec=model.spec, inventory=inventory, policy=plan_policy(settings))
-    if isinstance(plan, Misfit):
-        rejected = [f"{name}: not {_candidate(one)}: {one.reason}" for one in plan.rejected]
+    decided = decide(model, facts, inventory, settings)
+    if isinstance(decided.answer, Misfit):
+        name, plan = model.metadata.name, decided.answer
+        rejected = [f"{name}: not {devices_text(one.product, one.count)}: {one.reason}" for one in plan.rejected]
         said = explain(Reason(plan.reason), **dict(plan.values))
         raise CommandError(f"{name}: {plan.reason}: {said}", *rejected, exit_code=NOTHING_FITS)
-    refusal = engine_for(plan).supports(facts)
-    if refusal is not None:
-        said = explain(Reason(refusal.reason), **dict(refusal.values))
-        raise CommandError(f"{name}: {refusal.reason}: {said}", exit_code=REFUSED)
-    return task, plan
-
-
-def _candidate(one: RejectedCandidate) -> str:
-    return f"{one.count} x {one.product}" if one.count else one.product
+    return decided.task, decided.answer
 
 
 def _format(objects: list[dict[str, Any]], output: str) -> str:

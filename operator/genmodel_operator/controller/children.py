@@ -7,7 +7,7 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.causes import is_ready
+from genmodel_operator.causes import is_ready, is_unschedulable
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled, Waiting
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
@@ -98,6 +98,7 @@ def _serving(service: Object | None) -> str | None:
 
 async def apply(ctx: Context) -> None:
     """Write the children that differ: the frozen revision first, then what runs, then the Service."""
+    await _give_up_replaced(ctx)
     decision = await _decide(ctx)
     runnable = {revision.id: revision for revision in ctx.revisions}
     if ctx.current is not None:
@@ -113,6 +114,41 @@ async def apply(ctx: Context) -> None:
         ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
     await _remove(ctx, decision)
+
+
+async def _give_up_replaced(ctx: Context) -> None:
+    """Take away a revision that never served and whose place another plan takes, Deployment first.
+
+    After a crash in between, the next run finds either the old revision or none, and plans again.
+    """
+    old = ctx.replaced
+    if old is None:
+        return
+    deployment = ctx.deployments.pop(old.id, None)
+    if deployment is not None:
+        # A pod that came up since it was read has changed its Deployment, and then it stays.
+        version = deployment["metadata"].get("resourceVersion")
+        await _delete(ctx, DEPLOYMENT, deployment, resource_version=version)
+    await _delete(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, old))
+    ctx.pods = [pod for pod in ctx.pods if _revision_of(pod) != old.id]
+
+
+def own_pods(ctx: Context, revision: str) -> list[Object]:
+    """Return the pods of a revision's Deployment that are to stay.
+
+    One that is older than the Deployment was left over by another of its name, and is collected soon.
+    """
+    deployment = ctx.deployments.get(revision)
+    if deployment is None:
+        return []
+    since = deployment["metadata"].get("creationTimestamp", "")
+    return [
+        pod
+        for pod in ctx.pods
+        if _revision_of(pod) == revision
+        and not pod["metadata"].get("deletionTimestamp")
+        and pod["metadata"].get("creationTimestamp", since) >= since
+    ]
 
 
 async def _decide(ctx: Context) -> RolloutDecision:
@@ -143,13 +179,9 @@ def _state(ctx: Context) -> RolloutState:
         serving=ctx.serving,
         desired_replicas=ctx.model.spec.desired_replicas,
         ready=ready,
-        without_room=any(_is_unschedulable(pod) for pod in ctx.pods if _revision_of(pod) == current),
+        # Nobody is drained for pods that may be planned onto other nodes in a moment.
+        without_room=not ctx.may_replan and any(is_unschedulable(pod) for pod in own_pods(ctx, current or "")),
     )
-
-
-def _is_unschedulable(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(c["type"] == "PodScheduled" and c["status"] == "False" for c in conditions)
 
 
 async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
@@ -253,9 +285,11 @@ async def _remove(ctx: Context, decision: RolloutDecision) -> None:
         await _delete(ctx, CONTROLLER_REVISION, stale)
 
 
-async def _delete(ctx: Context, kind: Kind, found: Object) -> None:
-    """Delete one of our objects; the uid keeps a successor of the same name safe."""
+async def _delete(ctx: Context, kind: Kind, found: Object, *, resource_version: str | None = None) -> None:
+    """Delete one of our objects; the uid keeps a successor of the same name safe, the version a changed one."""
     metadata = found["metadata"]
     with contextlib.suppress(NotFound):
-        await ctx.tools.client.delete(kind, ctx.namespace, metadata["name"], uid=metadata.get("uid"))
+        await ctx.tools.client.delete(
+            kind, ctx.namespace, metadata["name"], uid=metadata.get("uid"), resource_version=resource_version
+        )
     ctx.tools.cache.drop(kind, ctx.namespace, metadata["name"])

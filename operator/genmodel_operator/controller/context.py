@@ -12,6 +12,7 @@ from genmodel_operator.kube.client import KubeClient
 from genmodel_operator.resources.revision import Revision
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
+from genmodel_operator.sizing.corrections import Corrections
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_operator.status import StepFailure
 
@@ -23,6 +24,18 @@ class InventorySource(Protocol):
 
     async def read(self) -> Inventory:
         """Return the inventory; may be a few seconds old."""
+        ...
+
+
+class LearningSource(Protocol):
+    """Keeps what running servers measured, and finds it again."""
+
+    async def corrections(self, ctx: "Context", commit: str) -> Corrections:
+        """Return what a plan that is made now may use."""
+        ...
+
+    async def learn(self, ctx: "Context") -> None:
+        """Keep what the pods that were just asked have measured."""
         ...
 
 
@@ -45,6 +58,7 @@ class Tools:
     runtimes: RuntimeReader
     settings: Settings
     now: Callable[[], str]
+    learning: LearningSource | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +75,9 @@ class Context:
         pods: live server pods.
         runtimes: runtime status documents by pod name.
         failures: steps that could not go on.
+        replaced: a revision that never served, whose place ``current`` takes under the same id.
+        lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
+        may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
         after_seconds: when to look again, where somebody asked for it.
         retry: whether something failed that backoff must repeat.
     """
@@ -80,6 +97,9 @@ class Context:
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
     failures: list[StepFailure] = field(default_factory=list)
+    replaced: Revision | None = None
+    lacks_nodes: bool = False
+    may_replan: bool = False
     after_seconds: float | None = None
     retry: bool = False
 

@@ -1,27 +1,45 @@
 """The cluster's nodes as the planner wants them, read at most once between two changes."""
 
 import asyncio
+from typing import Any, Protocol
 
-from genmodel_operator.kube.client import KubeClient
-from genmodel_operator.kube.kinds import NODE
-from genmodel_operator.sizing.accelerators import Inventory, read_inventory
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.kinds import NODE, POD, Kind
+from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.accelerators import Inventory, read_inventory, usage_of, with_usage
+from genmodel_operator.sizing.accelerators.configured import inventory_rules
+
+
+class Lister(Protocol):
+    """Lists live objects."""
+
+    async def list(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return all objects of a kind."""
+        ...
 
 
 class NodeInventory:
-    """Lists the nodes when they may have changed; everybody who asks meanwhile gets the same answer."""
+    """Lists the nodes when they may have changed; everybody who asks meanwhile gets the same answer.
 
-    def __init__(self, client: KubeClient) -> None:
-        """Take the client that lists the nodes."""
+    What models use now is taken from the watched pods, so only models' own pods are seen; it ranks
+    candidates that are equal otherwise, and refuses none.
+    """
+
+    def __init__(self, client: Lister, cache: ChildCache, settings: Settings) -> None:
+        """Take the client that lists the nodes, what was last seen of pods, and the settings."""
         self._client = client
+        self._cache = cache
+        self._rules = inventory_rules(settings.accelerators)
         self._lock = asyncio.Lock()
         self._inventory: Inventory | None = None
 
     async def read(self) -> Inventory:
-        """Return the inventory since the last change of a node."""
+        """Return the inventory since the last change of a node, with what models use now."""
         async with self._lock:
             if self._inventory is None:
-                self._inventory = read_inventory(await self._client.list(NODE))
-            return self._inventory
+                self._inventory = read_inventory(await self._client.list(NODE), self._rules)
+            inventory = self._inventory
+        return with_usage(inventory, usage_of(self._cache.all_of(POD)))
 
     def invalidate(self) -> None:
         """Forget what was read: a node came, went or changed."""

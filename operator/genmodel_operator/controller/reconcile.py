@@ -12,9 +12,11 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatu
 from genmodel_operator.controller import children, steps
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.learn import learn
 from genmodel_operator.controller.observe import observe
 from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key, Outcome
+from genmodel_operator.controller.replan import reconsider
 from genmodel_operator.kube.errors import KubeError, NotFound
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
@@ -29,12 +31,14 @@ Step = Callable[[Context], Awaitable[None]]
 
 STEPS: tuple[tuple[str, Step], ...] = (
     (RESOLVE, steps.match),
+    (SIZE, reconsider),
     (RESOLVE, steps.resolve),
     (SIZE, steps.size),
     (APPLY, children.apply),
     (OBSERVE, observe),
+    (OBSERVE, learn),
 )
-"""The steps in order. A failure of the first three keeps those that follow from wishing for anything
+"""The steps in order. A failure of one that plans keeps those that follow from wishing for anything
 new, but never from looking after what serves."""
 
 _PLANNING = (RESOLVE, SIZE)
@@ -90,7 +94,7 @@ class Reconciler:
         return frozenset(self._waiting_for_nodes)
 
     def _remember(self, key: Key, ctx: Context) -> None:
-        lacking = any(failure.step == SIZE for failure in ctx.failures)
+        lacking = ctx.lacks_nodes or any(failure.step == SIZE for failure in ctx.failures)
         (self._waiting_for_nodes.add if lacking else self._waiting_for_nodes.discard)(key)
 
     async def _refuse(self, key: Key, found: dict[str, Any], error: ValidationError) -> Outcome:

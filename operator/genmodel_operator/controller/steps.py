@@ -4,10 +4,10 @@ import base64
 import binascii
 from dataclasses import dataclass, replace
 
-from genmodel_operator.api.quantity import parse_quantity
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.controller.context import Context
 from genmodel_operator.controller.errors import Stalled, Waiting
+from genmodel_operator.controller.learn import known_corrections
 from genmodel_operator.engines import engine_for
 from genmodel_operator.engines.architectures import supports
 from genmodel_operator.engines.protocol import Refusal
@@ -16,8 +16,8 @@ from genmodel_operator.hub.facts import ModelFacts, Refused, choose_task
 from genmodel_operator.kube.errors import Forbidden, NotFound
 from genmodel_operator.kube.kinds import SECRET
 from genmodel_operator.resources.revision import Revision, freeze, inputs_hash, inputs_of
-from genmodel_operator.settings import Settings
-from genmodel_operator.sizing.plan import Misfit, PlanPolicy, plan_serving
+from genmodel_operator.sizing.configured import plan_policy
+from genmodel_operator.sizing.plan import Misfit, plan_serving
 
 HUB_RETRY_SECONDS = 15.0
 """How soon a Hub that could not be reached is asked again where it says nothing itself."""
@@ -138,21 +138,13 @@ async def size(ctx: Context) -> None:
         spec=ctx.model.spec,
         inventory=await ctx.tools.inventory.read(),
         policy=plan_policy(ctx.tools.settings),
+        corrections=await known_corrections(ctx, ctx.facts.commit),
     )
     if isinstance(plan, Misfit):
         raise Stalled(Reason(plan.reason), **dict(plan.values))
     _refuse(engine_for(plan).supports(ctx.facts))
     number = 1 + max((revision.number for revision in ctx.revisions), default=0)
     ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number)
-
-
-def plan_policy(settings: Settings) -> PlanPolicy:
-    """Return what the planner must know of the settings."""
-    return PlanPolicy(
-        engine_version=settings.engines.version,
-        cpu_max_model_gib=settings.engines.cpu_max_model_gib,
-        cpu_request_cores=float(parse_quantity(settings.engines.cpu_request)),
-    )
 
 
 def _refuse(refusal: Refusal | None) -> None:

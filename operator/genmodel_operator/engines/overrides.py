@@ -43,6 +43,7 @@ _PLAN: dict[str, Arity] = {
     # of the spec, or follows from one.
     "--max-model-len": "one",
     "--kv-cache-memory-bytes": "one",
+    "--kv-cache-dtype": "one",
     "--dtype": "one",
     "--quantization": "one",
     "--quantization-config": "one",

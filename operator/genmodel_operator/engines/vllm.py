@@ -29,7 +29,7 @@ class VllmGpu:
     ) -> EngineArgs:
         """Return vLLM's command line on GPUs."""
         tunable = (*tunable_args(plan), "--gpu-memory-utilization", str(plan.gpu_memory_utilization))
-        fixed = (*fixed_args(facts, plan, served_names, task=task), *parallel_args(plan))
+        fixed = (*fixed_args(facts, plan, served_names, task=task), *parallel_args(plan), *precision_args(plan))
         if plan.kv_cache_bytes > 0:
             # Takes the place of what --gpu-memory-utilization would leave; that one is still the
             # engine's check, before loading, that nobody else uses the device.
@@ -87,6 +87,12 @@ def task_args(task: ServedTask) -> tuple[str, ...]:
     if task is ServedTask.EMBED:
         return ("--runner", "pooling", "--convert", "embed")
     return ("--runner", "generate")
+
+
+def precision_args(plan: ServingPlan) -> tuple[str, ...]:
+    """Return the formats that weights and cache are narrowed to; nothing where they stay as they are."""
+    weights = ("--quantization", plan.quantization) if plan.quantization else ()
+    return (*weights, "--kv-cache-dtype", plan.kv_cache_dtype) if plan.kv_cache_dtype else weights
 
 
 def parallel_args(plan: ServingPlan) -> tuple[str, ...]:

@@ -87,6 +87,10 @@ class ChildCache:
         found = (self._entries.get((kind.plural, namespace, name)) for name in sorted(names))
         return [_unpack(entry) for entry in found if entry is not None]
 
+    def all_of(self, kind: Kind) -> list[Object]:
+        """Return what was last seen of every object of a kind; some may be gone."""
+        return [_unpack(entry) for key, entry in self._entries.items() if key[0] == kind.plural]
+
     def drop(self, kind: Kind, namespace: str, name: str) -> None:
         """Forget an object that a live read did not find."""
         self._forget((kind.plural, namespace, name))

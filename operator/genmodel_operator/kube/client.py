@@ -6,6 +6,7 @@ write has happened, and cost memory.
 
 import asyncio
 import json
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -270,7 +271,7 @@ async def _load_configuration(configuration: Configuration, environ: Mapping[str
     try:
         if named:
             # The loader itself answers a missing file with "no configuration found" and no name.
-            if not await asyncio.to_thread(Path(named).is_file):
+            if not await asyncio.to_thread(_any_is_file, named):
                 raise ConnectionConfigError(f"KUBECONFIG={named}: there is no such file")
             await kube_config.load_kube_config(named, client_configuration=configuration, persist_config=False)
         else:
@@ -281,6 +282,11 @@ async def _load_configuration(configuration: Configuration, environ: Mapping[str
     except (YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         # The loader does not look at what it reads before it uses it.
         raise ConnectionConfigError(f"KUBECONFIG={named}: not a kubeconfig: {' '.join(str(error).split())}") from error
+
+
+def _any_is_file(named: str) -> bool:
+    """Whether one of the files of KUBECONFIG exists, which are merged."""
+    return any(Path(name).is_file() for name in named.split(os.pathsep) if name)
 
 
 def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:

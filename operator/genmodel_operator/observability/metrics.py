@@ -9,10 +9,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from genmodel_operator import __version__
+from genmodel_operator.sizing.plausibility import Error
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_MIB = 1024**2
+_ERROR_BUCKETS = tuple(_MIB * size for size in (16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384))
 _RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
@@ -69,6 +72,7 @@ class Metrics:
         self.registry.register(self.models)
         self._make_queue_metrics()
         self._make_request_metrics()
+        self._make_sizing_metrics()
         self._info = Gauge("genmodel_info", "1, with the version of the operator.", ["version"], registry=self.registry)
         self._info.labels(version=__version__).set(1)
 
@@ -125,6 +129,31 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+
+    def _make_sizing_metrics(self) -> None:
+        self._sizing_error = Histogram(
+            "genmodel_sizing_error_bytes",
+            "Difference between an estimate of the plan and what the first server of its kind measured, per device; "
+            "direction low: too little was estimated.",
+            ["figure", "direction"],
+            buckets=_ERROR_BUCKETS,
+            registry=self.registry,
+        )
+        self._measurements_refused = Counter(
+            "genmodel_measurements_refused_total",
+            "Figures of running servers that were not believed.",
+            registry=self.registry,
+        )
+
+    def sizing_error(self, error: Error) -> None:
+        """Take how far an estimate was off; its figure is weights, activation or kv_cache."""
+        direction = "low" if error.gib < 0 else "high"
+        figure = error.figure.lower().replace(" ", "_")
+        self._sizing_error.labels(figure=figure, direction=direction).observe(abs(error.gib) * 1024 * _MIB)
+
+    def measurement_refused(self) -> None:
+        """Count a figure that was not believed."""
+        self._measurements_refused.inc()
 
     def ran(self, result: str, *, waited_seconds: float, ran_seconds: float) -> None:
         """Count a reconcile."""

@@ -10,6 +10,7 @@ from genmodel_operator.api import labels
 from genmodel_operator.resources.containers import prepare_container, server_container
 from genmodel_operator.resources.pod_inputs import PodInputs
 from genmodel_operator.resources.volumes import volumes
+from genmodel_operator.sizing.accelerators import AMD, taint_key, vendor_of
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
     ENDPOINT_PROPAGATION_SECONDS,
@@ -34,7 +35,7 @@ def build_pod_template(pod: PodInputs) -> dict[str, Any]:
             # A Service called vllm would set VLLM_PORT to an address, and the engine would not start.
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": grace_period_seconds(pod.settings.engines.drain_seconds),
-            "securityContext": pod_security_context(),
+            "securityContext": pod_security_context() | device_groups(pod),
             "initContainers": [prepare_container(pod)],
             "containers": [server_container(pod)],
             "volumes": volumes(pod),
@@ -61,6 +62,12 @@ def pod_security_context() -> dict[str, Any]:
     }
 
 
+def device_groups(pod: PodInputs) -> dict[str, Any]:
+    """Return the groups that own AMD's device files on the nodes, and nothing on other devices."""
+    groups = pod.settings.engines.rocm_groups
+    return {"supplementalGroups": list(groups)} if groups and vendor_of(pod.plan.resource) == AMD else {}
+
+
 def pull_secrets(names: list[str]) -> dict[str, Any]:
     """Return the pull secrets, and nothing where there are none."""
     return {"imagePullSecrets": [{"name": name} for name in names]} if names else {}
@@ -84,8 +91,11 @@ def placement(pod: PodInputs) -> dict[str, Any]:
 
 
 def node_affinity(plan: ServingPlan) -> dict[str, Any]:
-    """Return the plan's node labels as a requirement."""
-    expressions = [{"key": key, "operator": "In", "values": [value]} for key, value in plan.node_selector]
+    """Return the plan's node labels as a requirement, which node autoscalers understand too."""
+    expressions = [
+        {"key": key, "operator": "In", "values": [value]} if value else {"key": key, "operator": "DoesNotExist"}
+        for key, value in plan.node_selector
+    ]
     return {
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
     }
@@ -94,10 +104,11 @@ def node_affinity(plan: ServingPlan) -> dict[str, Any]:
 def tolerations(plan: ServingPlan) -> list[dict[str, Any]]:
     """Return what the pod tolerates: the plan's taints, and those that keep others off the devices."""
     tolerated: list[dict[str, Any]] = []
-    if plan.is_gpu:
-        tolerated.append({"key": plan.resource, "operator": "Exists"})
+    own_key = taint_key(plan.resource) if plan.is_gpu else ""
+    if own_key:
+        tolerated.append({"key": own_key, "operator": "Exists"})
     for taint in plan.tolerations:
-        if plan.is_gpu and taint.key == plan.resource:
+        if taint.key == own_key:
             continue
         matched = {"operator": "Equal", "value": taint.value} if taint.value else {"operator": "Exists"}
         tolerated.append({"key": taint.key, **matched, "effect": taint.effect})

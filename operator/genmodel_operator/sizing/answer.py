@@ -40,17 +40,20 @@ class ServingPlan:
         max_model_len: tokens per request.
         max_num_seqs, max_num_batched_tokens: the engine's batch limits.
         kv_cache_bytes: KV cache per device in bytes, passed explicitly.
-        kv_tokens: tokens that this cache holds.
-        concurrency: requests of ``max_model_len`` that fit at once.
+        kv_tokens: tokens that this cache holds, as the engine logs them.
+        concurrency: requests of ``max_model_len`` that really fit at once.
         gpu_memory_utilization: the engine's ``--gpu-memory-utilization``; meaningless on CPU.
         memory: where the device's memory goes.
         host_memory_gib: memory request and limit of the server container.
         shm_gib: size of ``/dev/shm``.
         ephemeral_gib: size of the volume for weights.
-        node_selector: node labels the pod must be placed by.
+        node_selector: node labels the pod must be placed by; an empty value: nodes without the label.
         tolerations: taints the pod must tolerate.
         explanation: one paragraph of arithmetic.
         rejected: the other candidates.
+        measured: names of the figures that running servers measured; the others are estimated.
+        quantization: engine's ``--quantization``; empty: the weights stay as they are stored.
+        kv_cache_dtype: engine's ``--kv-cache-dtype``; empty: as the engine decides.
 
     """
 
@@ -76,6 +79,9 @@ class ServingPlan:
     tolerations: tuple[Taint, ...]
     explanation: str
     rejected: tuple[RejectedCandidate, ...] = ()
+    measured: tuple[str, ...] = ()
+    quantization: str = ""
+    kv_cache_dtype: str = ""
 
     @property
     def is_gpu(self) -> bool:

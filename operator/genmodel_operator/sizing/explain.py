@@ -1,11 +1,13 @@
 """The plan in words: numbers that a person can add up, as they are printed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from genmodel_operator.api.v1alpha1 import AcceleratorPolicy
 from genmodel_operator.sizing.answer import Memory, RejectedCandidate, ServingPlan
+from genmodel_operator.sizing.corrections import words
 from genmodel_operator.sizing.fitting import Fit, Rejection
 from genmodel_operator.sizing.memory import GIB
+from genmodel_operator.sizing.on_gpus import passed_utilization
 from genmodel_operator.sizing.subject import Subject
 
 
@@ -54,14 +56,34 @@ def memory_of(fit: Fit) -> Memory:
 
 def explain(subject: Subject, fit: Fit) -> str:
     """Return the arithmetic of the plan in one paragraph."""
-    sentences = [_placement(subject, fit), _memory_sentence(fit), _cache_sentence(subject, fit)]
-    return " ".join([*sentences, _length_sentence(subject, fit)])
+    sentences = (
+        _placement(subject, fit),
+        _memory_sentence(fit),
+        _weights_sentence(fit),
+        _cache_sentence(fit),
+        _overhead_sentence(fit),
+        _length_sentence(subject, fit),
+        _steps_sentence(subject, fit),
+        words(fit.attempt.learnt),
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _placement(subject: Subject, fit: Fit) -> str:
     who = f"{devices_text(fit.group.product, fit.count)} per replica"
     policy = subject.spec.accelerator.policy
-    return f"{who} (policy {policy}), weights {fit.served.label}."
+    return f"{who} (policy {policy}), weights {fit.served.label}.{_caveat(fit)}"
+
+
+def _caveat(fit: Fit) -> str:
+    """Return what is special about the devices: nodes that are still to come, or neighbours on the same GPU."""
+    group = fit.group
+    told = ""
+    if group.pool:
+        told = f" The pool {group.pool} has no such node yet: the autoscaler has to add one."
+    if group.shared_by > 1:
+        told += f" It is 1 of {group.shared_by} time slices of a GPU, whose memory nothing keeps apart."
+    return told
 
 
 def _memory_sentence(fit: Fit) -> str:
@@ -74,17 +96,69 @@ def _memory_sentence(fit: Fit) -> str:
     )
 
 
-def _cache_sentence(subject: Subject, fit: Fit) -> str:
-    cache, shape = fit.cache, subject.architecture
-    if cache is None:
-        return "An encoder keeps no KV cache."
-    heads = cache.token_layer_bytes // (2 * shape.head_dim * fit.served.element_bytes)
-    tokens = cache.tokens(fit.cache_bytes)
-    return (
-        f"KV cache: 2 x {heads} heads x {shape.head_dim} x {fit.served.element_bytes} bytes x {shape.layers} layers "
-        f"= {cache.token_bytes} bytes per token; {cache.blocks(fit.cache_bytes)} blocks of {cache.block_tokens} "
-        f"are {tokens} tokens and hold {concurrency(fit):.2f} requests of {fit.length}."
+def _weights_sentence(fit: Fit) -> str:
+    """Return the parts of the weights; nothing where they were measured, which tells no parts."""
+    if fit.attempt.learnt.figures.weights_gib is not None:
+        return ""
+    parts = [(str(part), size) for part, size in sorted(fit.weights.parts.items(), key=lambda item: -item[1])]
+    return _summed("Weights", parts, fit.load.weights)
+
+
+def _overhead_sentence(fit: Fit) -> str:
+    """Return where activation and overhead come from, and what the engine is given of the device."""
+    batch = fit.batch
+    step = (
+        f"Activation is the peak of a step of {batch.max_num_batched_tokens} tokens and {batch.max_num_seqs} requests."
     )
+    overhead = _summed("Overhead", fit.load.overheads, fit.load.overhead)
+    if not fit.count:
+        return f"{step} {overhead}"
+    return f"{step} {overhead} The engine is given {passed_utilization(fit):.2f} of the device."
+
+
+def _summed(what: str, parts: Iterable[tuple[str, int]], total: int) -> str:
+    """Return a sum in hundredths of a GiB that adds up as printed: the first part takes what rounding leaves."""
+    shown = [(name, cents) for name, size in parts if (cents := round(100 * size / GIB))]
+    if len(shown) < 2:
+        return ""
+    whole = round(100 * total / GIB)
+    first = (shown[0][0], whole - sum(cent for _, cent in shown[1:]))
+    addends = " + ".join(f"{name} {cent / 100:.2f}" for name, cent in (first, *shown[1:]))
+    return f"{what}: {addends} = {whole / 100:.2f} GiB."
+
+
+def _cache_sentence(fit: Fit) -> str:
+    cache = fit.cache
+    if not cache.has_cache:
+        return "An encoder keeps no KV cache."
+    blocks, scale = cache.blocks(fit.cache_bytes), fit.attempt.cache_scale
+    held = f"hold {fit.concurrency:.2f} requests of {fit.length}"
+    if len(cache.groups) > 1:
+        size = f"{blocks} blocks {held}, {cache.pages(fit.length)} blocks each"
+    else:
+        size = f"{blocks} blocks of {cache.block_tokens} are {blocks * cache.block_tokens} tokens and {held}"
+    measured = "" if scale == 1.0 else f"; they were measured to be {fit.tokens} tokens"
+    return f"KV cache{_format(fit)}: {cache.explanation}; {size}{measured}."
+
+
+def _format(fit: Fit) -> str:
+    return " in FP8" if fit.attempt.server.kv_cache_dtype else ""
+
+
+def _steps_sentence(subject: Subject, fit: Fit) -> str:
+    """Return what was given up so that the model fits."""
+    full, batch = fit.attempt.full, fit.batch
+    steps = []
+    if batch.max_num_seqs < full.max_num_seqs:
+        why = "" if fit.attempt.states is None else ", one for each block that holds a state"
+        steps.append(f"{batch.max_num_seqs} requests at once instead of {full.max_num_seqs}{why}")
+    if batch.max_num_batched_tokens < full.max_num_batched_tokens:
+        steps.append(f"{batch.max_num_batched_tokens} tokens per step instead of {full.max_num_batched_tokens}")
+    if fit.attempt.server.kv_cache_dtype and not subject.wants_fp8_cache:
+        steps.append("the KV cache in FP8, which the operator's policy allows")
+    if subject.narrows_weights:
+        steps.append("the weights in FP8, which the operator's policy allows and without which nothing fits")
+    return f"Given up so that it fits: {'; '.join(steps)}." if steps else ""
 
 
 def _length_sentence(subject: Subject, fit: Fit) -> str:
@@ -97,13 +171,6 @@ def _length_sentence(subject: Subject, fit: Fit) -> str:
     if subject.spec.accelerator.policy is AcceleratorPolicy.LARGEST_CONTEXT:
         return f"{said}."
     return f"{said}: spec.accelerator.policy LargestContext looks for more."
-
-
-def concurrency(fit: Fit) -> float:
-    """Return how many requests of full length are served at once, rounded down to hundredths."""
-    if fit.cache is None:
-        return float(min(fit.batch.max_num_seqs, fit.batch.max_num_batched_tokens // fit.length))
-    return int(100 * fit.cache.concurrency(fit.cache_bytes, fit.length)) / 100
 
 
 def rejected(

@@ -1,39 +1,53 @@
-"""Whether a model fits on one candidate, at which length and batch, and where its memory goes."""
+"""What it means that a model fits: how memory is counted, what is given up for it, and in which order."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from genmodel_operator.hub.facts import ServedTask
-from genmodel_operator.sizing import memory
 from genmodel_operator.sizing.accelerators import NodeGroup
-from genmodel_operator.sizing.kvcache import CPU_BLOCK_TOKENS, GPU_BLOCK_TOKENS, KVCache, kv_cache
-from genmodel_operator.sizing.memory import GIB, Batch, GPUOverhead
+from genmodel_operator.sizing.budget.defaults import Batch
+from genmodel_operator.sizing.cache.layout import CacheLayout
+from genmodel_operator.sizing.corrections import Learnt
+from genmodel_operator.sizing.memory import GIB, whole
 from genmodel_operator.sizing.precision import Served
+from genmodel_operator.sizing.server import Server
 from genmodel_operator.sizing.subject import Subject
+from genmodel_operator.sizing.tensors.model import DeviceWeights
 
 LENGTH_STEP = 16
 """A length that the planner chooses is a multiple of this."""
 SHORTEST_CHOSEN = 2048
 """The planner never chooses less than this, or the model's own limit where that is smaller."""
-_PREFERRED_CPU_CACHE = 4 * GIB
-_SYSTEM_PODS_BYTES = GIB // 2
-"""Memory of a node that its system pods ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder of what is given up so that a model fits: batch limits and a format of the cache."""
+
+    batch: Batch
+    kv_cache_dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """Bytes of one device (on CPU: of the container) at one length and batch.
 
-    ``cache_needed`` holds the requests that must fit; ``margin`` is the least that is kept free.
+    Attributes:
+        overheads: what is neither weights, cache nor activation, by its name.
+        margin: the least that is kept free.
+
     """
 
     total: int
     weights: int
     activation: int
-    overhead: int
+    overheads: tuple[tuple[str, int], ...]
     margin: int
-    cache_needed: int
+
+    @property
+    def overhead(self) -> int:
+        """All overheads together."""
+        return sum(size for _, size in self.overheads)
 
     @property
     def beside_cache(self) -> int:
@@ -41,9 +55,50 @@ class Load:
         return self.weights + self.activation + self.overhead + self.margin
 
     @property
+    def room(self) -> int:
+        """What is left for the cache; negative where the rest takes more than there is."""
+        return self.total - self.beside_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way to serve the model on a candidate, whether it fits or not.
+
+    Attributes:
+        length: tokens per request.
+        cache_needed: bytes that hold the requests that must fit.
+        full: batch limits that the model would have if memory were not short.
+        states: requests that can have a state at once, where that bounds the batch; None where it does not.
+
+    """
+
+    server: Server
+    length: int
+    full: Batch
+    load: Load
+    cache: CacheLayout
+    cache_needed: int
+    learnt: Learnt
+    states: int | None = None
+
+    @property
     def short(self) -> int:
         """Bytes that are missing; 0 where it fits."""
-        return max(0, self.beside_cache + self.cache_needed - self.total)
+        return max(0, self.cache_needed - self.load.room)
+
+    @property
+    def batch(self) -> Batch:
+        """The engine's batch limits."""
+        return self.server.batch
+
+    @property
+    def cache_scale(self) -> float:
+        """How many times the estimated cache a token takes, as far as that was measured."""
+        return scale_of(self.cache, self.learnt)
+
+    def needed(self, requests: int) -> int:
+        """Return the bytes of cache that so many requests of full length fill, in whole blocks."""
+        return needed_bytes(self.cache, self.learnt, self.length, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +106,44 @@ class Fit:
     """A candidate that holds what was asked for. ``load.total`` and ``cache_bytes`` are final."""
 
     group: NodeGroup
-    tensor_parallel: int
     served: Served
-    length: int
-    batch: Batch
+    attempt: Attempt
+    weights: DeviceWeights
     load: Load
-    cache: KVCache | None
     cache_bytes: int
     host_bytes: int
-    overhead: GPUOverhead | None = None
+
+    @property
+    def cache(self) -> CacheLayout:
+        """How the engine lays the cache out."""
+        return self.attempt.cache
+
+    @property
+    def length(self) -> int:
+        """Tokens per request."""
+        return self.attempt.length
+
+    @property
+    def batch(self) -> Batch:
+        """The engine's batch limits."""
+        return self.attempt.batch
+
+    @property
+    def tensor_parallel(self) -> int:
+        """Devices that every layer is divided over."""
+        return self.attempt.server.layout.tensor_parallel
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the cache holds as the engine logs them, by measurement where there is one."""
+        return round(self.cache.kv_tokens(self.cache_bytes, self.length) / self.attempt.cache_scale)
+
+    @property
+    def concurrency(self) -> float:
+        """Requests of full length that are held at once, rounded down to hundredths."""
+        if not self.cache.has_cache:
+            return float(min(self.batch.max_num_seqs, self.batch.max_num_batched_tokens // self.length))
+        return int(100 * self.cache.held_requests(self.cache_bytes, self.length) / self.attempt.cache_scale) / 100
 
     @property
     def count(self) -> int:
@@ -77,157 +161,18 @@ class Rejection:
     short_bytes: int | None = None
 
 
-def fit_on_gpus(subject: Subject, group: NodeGroup, served: Served, parallel: int) -> Fit | Rejection:
-    """Return how the model is divided over so many devices of the group, a valid number, or what is short."""
-    host = memory.gpu_host_bytes(subject.facts, tensor_parallel=parallel)
-    if host > group.allocatable_memory_gib * GIB:
-        reason = f"it needs {host / GIB:.0f} GiB of host memory, a node has {group.allocatable_memory_gib:.1f} GiB"
-        return Rejection(group, parallel, reason)
-    layout = _GPULayout(
-        subject,
-        group,
-        served,
-        parallel,
-        subject.weight_bytes(element_bytes=served.element_bytes, tensor_parallel=parallel),
-    )
-    settled = _settle(subject, layout.load, (memory.gpu_max_batch(group), memory.GPU_SMALL_BATCH))
-    if isinstance(settled, Load):
-        return Rejection(group, parallel, _shortage(subject, settled), settled.short)
-    length, batch, load = settled
-    cache = layout.cache
-    room = load.total - load.beside_cache
-    cache_bytes = min(_useful_bytes(cache, batch, length), cache.blocks(room) * cache.block_bytes) if cache else 0
-    return Fit(
-        group=group,
-        tensor_parallel=parallel,
-        served=served,
-        length=length,
-        batch=batch,
-        load=load,
-        cache=cache,
-        cache_bytes=cache_bytes,
-        host_bytes=host,
-        overhead=layout.overhead(batch),
-    )
+def scale_of(cache: CacheLayout, learnt: Learnt) -> float:
+    """Return how many times the estimated cache a token takes."""
+    return learnt.cache_scale(cache.kv_tokens) if cache.has_cache else 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _GPULayout:
-    """A model divided over devices of one kind."""
-
-    subject: Subject
-    group: NodeGroup
-    served: Served
-    parallel: int
-    weights: int
-
-    @property
-    def total(self) -> int:
-        return int(self.group.device_memory_gib * GIB)
-
-    @property
-    def cache(self) -> KVCache | None:
-        return kv_cache(
-            self.subject.architecture,
-            self.subject.attention,
-            element_bytes=self.served.element_bytes,
-            tensor_parallel=self.parallel,
-            block_tokens=GPU_BLOCK_TOKENS,
-        )
-
-    def overhead(self, batch: Batch) -> GPUOverhead:
-        return memory.gpu_overhead(
-            self.total,
-            product=self.group.product,
-            tensor_parallel=self.parallel,
-            is_mixture=self.subject.architecture.experts > 0,
-            max_num_seqs=batch.max_num_seqs,
-            engine=self.subject.engine,
-        )
-
-    def load(self, length: int, batch: Batch) -> Load:
-        return Load(
-            total=self.total,
-            weights=self.weights,
-            activation=_activation(self.subject, self.served, batch, self.parallel, on_gpu=True),
-            overhead=self.overhead(batch).total,
-            margin=memory.gpu_margin_bytes(self.total, tensor_parallel=self.parallel),
-            cache_needed=self.cache.needed_bytes(length, self.subject.concurrency) if self.cache else 0,
-        )
-
-
-def fit_on_cpu(subject: Subject, group: NodeGroup, served: Served) -> Fit | Rejection:
-    """Return how the model is served on a node without devices, or what is short."""
-    weights = subject.weight_bytes(element_bytes=served.element_bytes)
-    cache = kv_cache(
-        subject.architecture,
-        subject.attention,
-        element_bytes=served.element_bytes,
-        tensor_parallel=1,
-        block_tokens=CPU_BLOCK_TOKENS,
-    )
-    room = max(0, int(group.device_memory_gib * GIB) - _SYSTEM_PODS_BYTES)
-
-    def load_at(length: int, batch: Batch) -> Load:
-        needed = cache.needed_bytes(length, subject.concurrency) if cache else 0
-        return Load(
-            total=room,
-            weights=weights,
-            activation=_activation(subject, served, batch, 1, on_gpu=False),
-            overhead=memory.CPU_PROCESSES_BYTES + memory.shm_bytes(1),
-            margin=memory.cpu_margin_bytes(weights),
-            cache_needed=math.ceil(needed / GIB) * GIB,
-        )
-
-    settled = _settle(subject, load_at, (memory.CPU_BATCH,))
-    if isinstance(settled, Load):
-        return Rejection(group, 0, _shortage(subject, settled), settled.short)
-    length, batch, load = settled
-    cache_bytes = _cpu_cache_bytes(load, cache, batch, length, room)
-    total = _container_bytes(load, cache_bytes, room)
-    return Fit(
-        group=group,
-        tensor_parallel=1,
-        served=served,
-        length=length,
-        batch=batch,
-        load=replace(load, total=total),
-        cache=cache,
-        cache_bytes=cache_bytes,
-        host_bytes=total,
-    )
-
-
-def _cpu_cache_bytes(load: Load, cache: KVCache | None, batch: Batch, length: int, room: int) -> int:
-    """Return the cache on CPU in whole GiB: what must fit, and up to 4 GiB where half of the node takes it."""
-    if cache is None:
+def needed_bytes(cache: CacheLayout, learnt: Learnt, length: int, requests: int) -> int:
+    """Return the bytes of cache that so many requests of so many tokens fill, in whole blocks."""
+    if not cache.has_cache:
         return 0
-    useful = math.ceil((_useful_bytes(cache, batch, length) - cache.block_bytes) / GIB) * GIB
-    preferred = max(load.cache_needed, min(useful, _PREFERRED_CPU_CACHE))
-    while preferred > load.cache_needed and load.beside_cache + preferred > room // 2:
-        preferred -= GIB
-    return preferred
-
-
-def _container_bytes(load: Load, cache_bytes: int, room: int) -> int:
-    """Return the container's memory: half GiB steps where the node has room for the rounding."""
-    needed = load.beside_cache + cache_bytes
-    return min(-(-needed // (GIB // 2)) * (GIB // 2), max(needed, room))
-
-
-def _activation(subject: Subject, served: Served, batch: Batch, parallel: int, *, on_gpu: bool) -> int:
-    return memory.activation_bytes(
-        subject.architecture,
-        batch=batch,
-        tensor_parallel=parallel,
-        element_bytes=served.element_bytes,
-        bytes_per_logit=memory.bytes_per_logit(subject.task, on_gpu=on_gpu, engine=subject.engine),
-    )
-
-
-def _useful_bytes(cache: KVCache, batch: Batch, length: int) -> int:
-    """Return the largest cache that can be in use: every request of the batch at full length."""
-    return cache.needed_bytes(length, batch.max_num_seqs)
+    scale = scale_of(cache, learnt)
+    needed = cache.needed_bytes(length, requests)
+    return whole(needed if scale == 1.0 else int(needed * scale) + 1, cache.stage_block_bytes[0])
 
 
 def batch_at(subject: Subject, base: Batch, length: int) -> Batch:
@@ -236,34 +181,30 @@ def batch_at(subject: Subject, base: Batch, length: int) -> Batch:
     Embedding models take a whole input in one step, and encoders all inputs that must fit at once.
     """
     seqs = max(base.max_num_seqs, subject.concurrency)
-    whole = length if subject.task is ServedTask.EMBED else 0
-    if not subject.attention.has_cache:
-        whole = length * subject.concurrency
-    return Batch(max_num_seqs=seqs, max_num_batched_tokens=max(base.max_num_batched_tokens, seqs, whole))
+    inputs = length if subject.task is ServedTask.EMBED else 0
+    if not subject.keeps_cache:
+        inputs = length * subject.concurrency
+    return Batch(max_num_seqs=seqs, max_num_batched_tokens=max(base.max_num_batched_tokens, seqs, inputs))
 
 
-def _settle(
-    subject: Subject, load_at: Callable[[int, Batch], Load], bases: tuple[Batch, ...]
-) -> tuple[int, Batch, Load] | Load:
-    """Return length, batch and load that fit, or the load that is short.
+def settle(subject: Subject, rungs: Sequence[Rung], attempt: Callable[[int, Rung], Attempt]) -> Attempt:
+    """Return the first attempt that fits, or one that is short.
 
-    A smaller batch is tried before a shorter length; the length is cut only where the user left it open.
+    Everything else is given up before the length is cut, which is done only where the user left it open.
     """
     wanted = subject.spec.context.max_model_len
     target = wanted or subject.facts.max_context
-
-    def attempt(length: int, base: Batch) -> tuple[int, Batch, Load]:
-        batch = batch_at(subject, base, length)
-        return length, batch, load_at(length, batch)
-
-    for base in bases:
-        found = attempt(target, base)
-        if not found[2].short:
+    for rung in rungs:
+        found = attempt(target, rung)
+        if not found.short:
             return found
-    shortest = min(SHORTEST_CHOSEN, target)
-    if wanted is not None or attempt(shortest, bases[-1])[2].short:
-        return attempt(target if wanted is not None else shortest, bases[-1])[2]
-    return attempt(longest(shortest, target, lambda length: not attempt(length, bases[-1])[2].short), bases[-1])
+    last, shortest = rungs[-1], min(SHORTEST_CHOSEN, target)
+    if wanted is not None:
+        return attempt(target, last)
+    found = attempt(shortest, last)
+    if found.short:
+        return found
+    return attempt(longest(shortest, target, lambda length: not attempt(length, last).short), last)
 
 
 def longest(low: int, high: int, fits: Callable[[int], bool]) -> int:
@@ -275,17 +216,30 @@ def longest(low: int, high: int, fits: Callable[[int], bool]) -> int:
             steps_low = middle
         else:
             steps_high = middle
-    return steps_low * LENGTH_STEP
+    return max(low, steps_low * LENGTH_STEP)
 
 
-def _shortage(subject: Subject, load: Load) -> str:
+def with_states(found: Attempt, again: Callable[[Batch], Attempt]) -> Attempt:
+    """Return the attempt with no more requests than there are states for.
+
+    The engine does not start with fewer states than requests; those that must fit always have one.
+    """
+    while not found.short:
+        states = found.cache.state_blocks(found.load.room)
+        if states is None or found.batch.max_num_seqs <= states:
+            break
+        found = replace(again(replace(found.batch, max_num_seqs=max(1, states))), states=states)
+    return found
+
+
+def shortage(subject: Subject, found: Attempt) -> str:
     """Return in one line what is short."""
-    left = load.total - load.beside_cache
-    if left <= 0:
+    load = found.load
+    if load.room <= 0:
         return (
             f"{load.beside_cache / GIB:.2f} GiB without any KV cache (weights {load.weights / GIB:.2f}), "
             f"{load.total / GIB:.2f} GiB usable"
         )
     length = subject.spec.context.max_model_len or min(SHORTEST_CHOSEN, subject.facts.max_context)
     requests = f"{subject.concurrency} x {length}" if subject.concurrency > 1 else f"{length}"
-    return f"{requests} tokens need {load.cache_needed / GIB:.2f} GiB of KV cache, {left / GIB:.2f} GiB is left"
+    return f"{requests} tokens need {found.cache_needed / GIB:.2f} GiB of KV cache, {load.room / GIB:.2f} GiB is left"

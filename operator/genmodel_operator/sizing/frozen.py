@@ -9,15 +9,26 @@ from genmodel_operator.sizing.accelerators import Taint
 from genmodel_operator.sizing.answer import Memory, RejectedCandidate, ServingPlan
 from genmodel_operator.sizing.explain import printed
 
+_LATER = frozenset({"measured", "quantization", "kv_cache_dtype"})
+"""Fields that plans did not have from the beginning, and that say nothing where they are empty."""
+
 
 def plan_to_json(plan: ServingPlan) -> dict[str, Any]:
-    """Return the plan as a JSON object; ``plan_from_json`` gives an equal plan back."""
-    return asdict(plan) | {
-        "memory": asdict(plan.memory),
-        "node_selector": dict(plan.node_selector),
-        "tolerations": [asdict(taint) for taint in plan.tolerations],
-        "rejected": [asdict(candidate) for candidate in plan.rejected],
-    }
+    """Return the plan as a JSON object; ``plan_from_json`` gives an equal plan back.
+
+    A frozen plan is written again and may never differ: a field that came later is left out where it says nothing.
+    """
+    fields_of_plan = {name: value for name, value in asdict(plan).items() if name not in _LATER or value}
+    return (
+        fields_of_plan
+        | ({"measured": list(plan.measured)} if plan.measured else {})
+        | {
+            "memory": asdict(plan.memory),
+            "node_selector": dict(plan.node_selector),
+            "tolerations": [asdict(taint) for taint in plan.tolerations],
+            "rejected": [asdict(candidate) for candidate in plan.rejected],
+        }
+    )
 
 
 def plan_from_json(document: Mapping[str, Any]) -> ServingPlan:
@@ -36,6 +47,7 @@ def plan_from_json(document: Mapping[str, Any]) -> ServingPlan:
             "rejected": tuple(
                 RejectedCandidate(**_known(RejectedCandidate, candidate)) for candidate in document.get("rejected", [])
             ),
+            "measured": tuple(document.get("measured", ())),
         }
     )
 

@@ -9,15 +9,23 @@ from dataclasses import replace
 from itertools import islice
 
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.api.v1alpha1 import Accelerator, AcceleratorKind, AcceleratorPolicy, Context
+from genmodel_operator.api.v1alpha1 import (
+    Accelerator,
+    AcceleratorKind,
+    AcceleratorPolicy,
+    Context,
+    KVCachePrecision,
+    Precision,
+)
 from genmodel_operator.sizing.accelerators import CPU_PRODUCT, CPU_RESOURCE, NVIDIA_RESOURCE, Inventory, NodeGroup
 from genmodel_operator.sizing.answer import Misfit, RejectedCandidate
 from genmodel_operator.sizing.explain import devices_text, refusal_text
 from genmodel_operator.sizing.fitting import LENGTH_STEP, Fit, Rejection, longest
+from genmodel_operator.sizing.precision import is_available
 from genmodel_operator.sizing.ranking import Survey, survey
 from genmodel_operator.sizing.subject import Subject
 
-_MOST_CHANGES = 3
+_MOST_CHANGES = 4
 _MOST_DEVICES = 16
 _LARGEST_DEVICE_GIB = 1024
 
@@ -34,7 +42,13 @@ def no_candidates(subject: Subject, inventory: Inventory) -> Misfit:
     else:
         what = "GPUs or CPU nodes are needed"
     detail = f"{what}, and there are {_present(inventory)}"
-    notes = f" (left out: {'; '.join(inventory.notes)})" if inventory.notes else ""
+    unserved = dict.fromkeys(
+        f"{group.product}: {subject.policy.why_unserved(group)}"
+        for group in inventory.groups
+        if not group.refusal and subject.policy.why_unserved(group)
+    )
+    left_out = [*inventory.notes, *unserved]
+    notes = f" (left out: {'; '.join(left_out)})" if left_out else ""
     change = "; or ".join(islice(_changes(subject, inventory), _MOST_CHANGES)) or "add a node"
     return _misfit(Reason.NO_CANDIDATE_NODES, detail=detail + notes, change=change)
 
@@ -53,7 +67,9 @@ def _misfit(reason: Reason, **values: str) -> Misfit:
 
 
 def _present(inventory: Inventory) -> str:
-    kinds = sorted({f"{group.product} nodes" for group in inventory.groups if not group.beside_devices})
+    kinds = sorted(
+        {f"{group.product} nodes" for group in inventory.groups if not (group.beside_devices or group.refusal)}
+    )
     return f"only {', '.join(kinds)}" if kinds else "no schedulable nodes"
 
 
@@ -109,6 +125,32 @@ def _fewer_at_once(subject: Subject, inventory: Inventory) -> str | None:
     if subject.concurrency == 1 or not fits(1):
         return None
     return f"set spec.context.concurrency to {_last_true(fits, 1, subject.concurrency)} or less"
+
+
+def _narrower_cache(subject: Subject, inventory: Inventory) -> str | None:
+    """Propose a KV cache in FP8."""
+    if subject.wants_fp8_cache or not subject.keeps_cache:
+        return None
+    spec = subject.spec.model_copy(update={"kv_cache_precision": KVCachePrecision.FP8})
+    found = _fits(replace(subject, spec=spec), inventory)
+    if found is None:
+        return None
+    return f"set spec.kvCachePrecision to FP8 (on {devices_text(found.group.product, found.count)})"
+
+
+def _narrower_weights(subject: Subject, inventory: Inventory) -> str | None:
+    """Propose weights in FP8, which the operator's policy has to allow."""
+    facts = subject.facts
+    if subject.spec.precision is Precision.FP8 or not is_available(facts, Precision.FP8, allows_fp8=True):
+        return None
+    if facts.quantization is not None or subject.policy.allows_fp8:
+        return None
+    spec = subject.spec.model_copy(update={"precision": Precision.FP8})
+    found = _fits(replace(subject, spec=spec), inventory)
+    if found is None:
+        return None
+    where = devices_text(found.group.product, found.count)
+    return f"have the platform team add FP8 to policy.allowedPrecisions, so that the weights take half (on {where})"
 
 
 def _other_count(subject: Subject, inventory: Inventory) -> str | None:
@@ -224,6 +266,6 @@ def _last_true(holds: Callable[[int], bool], low: int, high: int) -> int:
     return low
 
 
-_FOR_LESS = (_shorter, _fewer_at_once)
+_FOR_LESS = (_shorter, _fewer_at_once, _narrower_cache, _narrower_weights)
 _OTHERWISE = (_other_count, _other_accelerator)
 _WITH_MORE = (_more_devices, _larger_device, _larger_node, _on_cpu)

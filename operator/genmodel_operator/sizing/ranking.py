@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from genmodel_operator.api.v1alpha1 import AcceleratorKind, AcceleratorPolicy
 from genmodel_operator.sizing.accelerators import Inventory, NodeGroup
 from genmodel_operator.sizing.candidates import candidate_groups, evaluate_group
-from genmodel_operator.sizing.explain import concurrency, device_gib
+from genmodel_operator.sizing.explain import device_gib
 from genmodel_operator.sizing.fitting import Fit, Rejection
 from genmodel_operator.sizing.memory import GIB
 from genmodel_operator.sizing.subject import Subject
@@ -17,7 +17,7 @@ COMFORTABLE_TOKENS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What became of every candidate; ``fits`` best first."""
+    """What became of every candidate; ``groups`` are those that some model can be served on, ``fits`` best first."""
 
     groups: tuple[NodeGroup, ...]
     fits: tuple[Fit, ...]
@@ -26,18 +26,20 @@ class Survey:
 
 def survey(subject: Subject, groups: Iterable[NodeGroup]) -> Survey:
     """Evaluate every candidate that ``spec.accelerator`` allows and rank those that fit."""
-    allowed = tuple(candidate_groups(subject, groups))
-    results = [result for group in allowed for result in evaluate_group(subject, group)]
+    allowed = candidate_groups(subject, groups)
+    served = [group for group in allowed if not subject.policy.why_unserved(group)]
+    unserved = [group for group in allowed if subject.policy.why_unserved(group)]
+    results = [result for group in (*served, *unserved) for result in evaluate_group(subject, group)]
     fits = [result for result in results if isinstance(result, Fit)]
     return Survey(
-        groups=allowed,
+        groups=tuple(served),
         fits=tuple(sorted(fits, key=lambda fit: _rank(subject, fit))),
         rejections=tuple(result for result in results if isinstance(result, Rejection)),
     )
 
 
 def _rank(subject: Subject, fit: Fit) -> tuple[object, ...]:
-    """Return the sort key: GPU before CPU, a usable length, then the policy, then a stable order."""
+    """Return the sort key: GPU before CPU, a usable length, the policy, what is free now, then a stable order."""
     policy = subject.spec.accelerator.policy
     is_short = fit.length < min(COMFORTABLE_TOKENS, subject.facts.max_context)
     cramped = is_short and subject.spec.context.max_model_len is None
@@ -48,8 +50,16 @@ def _rank(subject: Subject, fit: Fit) -> tuple[object, ...]:
         wish = (fit.count, *cost, -fit.length)
     else:
         wish = (*cost, -fit.length)
-    last = (-concurrency(fit), fit.group.product, fit.group.devices_per_node, str(fit.group.selector))
+    free = (_availability(fit), -fit.concurrency, -fit.group.replicas_free_now(fit.count))
+    last = (*free, fit.group.product, fit.group.devices_per_node, str(fit.group.selector))
     return (fit.count == 0, cramped, *wish, *last)
+
+
+def _availability(fit: Fit) -> int:
+    """Return 0 where devices are free of other models now, 1 where nodes are still to come, 2 where models use all."""
+    if fit.group.pool:
+        return 1
+    return 0 if not fit.count or fit.group.replicas_free_now(fit.count) else 2
 
 
 def replicas_fit(subject: Subject, chosen: Fit, inventory: Inventory) -> int:
@@ -63,8 +73,8 @@ def _reachable(subject: Subject, chosen: Fit, groups: Sequence[NodeGroup]) -> It
     tolerated = set(chosen.group.taints)
     beside = subject.spec.accelerator.kind is AcceleratorKind.CPU
     for group in groups:
-        alike = (group.resource, group.product, group.selector, group.architecture) == (
-            chosen.group.resource, chosen.group.product, chosen.group.selector, chosen.group.architecture,
+        alike = (group.resource, group.product, group.selector, group.architecture, group.refusal) == (
+            chosen.group.resource, chosen.group.product, chosen.group.selector, chosen.group.architecture, "",
         )  # fmt: skip
         if alike and tolerated.issuperset(group.taints) and (beside or not group.beside_devices):
             yield group

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-from genmodel_operator.api.v1alpha1 import GenerativeModelSpec
+from genmodel_operator.api.v1alpha1 import GenerativeModelSpec, KVCachePrecision, Precision
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
-from genmodel_operator.sizing.accelerators import Taint
-from genmodel_operator.sizing.architecture import Architecture
-from genmodel_operator.sizing.evidence import Attention
-from genmodel_operator.sizing.memory import Version, parse_version
-from genmodel_operator.sizing.weights import Weights
+from genmodel_operator.sizing.accelerators import AMD, NVIDIA, NodeGroup, Taint
+from genmodel_operator.sizing.budget.release import Release, parse_release
+from genmodel_operator.sizing.corrections import NONE, Corrections, Learnt, Placement
+from genmodel_operator.sizing.server import Server, SizedModel
+from genmodel_operator.sizing.shape.model import EncoderAttention, ModelShape, Unsizable
+
+TOLERATED_TAINTS = ("nvidia.com/gpu", "amd.com/gpu", "sku=gpu")
+"""Taints that clouds and device plugins put on nodes with accelerators, to keep other pods away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,9 @@ class PlanPolicy:
         cpu_architectures: processors that the CPU engine's image is for.
         tolerated_taints: taints, as key or key=value, that mark nodes for accelerator work.
             Nodes with any other taint are reserved for somebody else and left alone.
+        gpu_vendors: whose GPUs there is an engine image for.
+        allowed_precisions: formats that weights and caches may be narrowed to where a model fits in no
+            other way, though its user did not ask for it.
 
     """
 
@@ -31,37 +37,92 @@ class PlanPolicy:
     cpu_request_cores: float
     gpu_request_cores: float = 2
     cpu_architectures: tuple[str, ...] = ("amd64",)
-    tolerated_taints: tuple[str, ...] = ("nvidia.com/gpu", "sku=gpu")
+    tolerated_taints: tuple[str, ...] = TOLERATED_TAINTS
+    gpu_vendors: tuple[str, ...] = (NVIDIA,)
+    allowed_precisions: tuple[str, ...] = ()
+
+    @property
+    def release(self) -> Release:
+        """Release of the engine; raises ``ValueError`` where the version names none."""
+        try:
+            return parse_release(self.engine_version)
+        except Unsizable as refused:
+            raise ValueError(refused.message) from refused
+
+    @property
+    def allows_fp8(self) -> bool:
+        """Whether weights and caches may be narrowed to FP8 unasked."""
+        return Precision.FP8 in self.allowed_precisions
 
     def tolerates(self, taint: Taint) -> bool:
         """Whether a server may be placed on nodes with this taint."""
         return taint.key in self.tolerated_taints or f"{taint.key}={taint.value}" in self.tolerated_taints
 
+    def why_unserved(self, group: NodeGroup) -> str:
+        """Return why no model is ever planned on these devices, whatever the model; empty where one may be."""
+        if not group.is_gpu or group.refusal or group.vendor in self.gpu_vendors:
+            return group.refusal
+        served = " and ".join(self.gpu_vendors)
+        if group.vendor == AMD:
+            return f"the engine image serves {served} GPUs; engines.rocmImage, the image for AMD GPUs, is not set"
+        return f"there is an engine image for {served} GPUs, and none for {group.resource}"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is to be planned: the model, what the user asked for, and the platform's policy."""
+    """What is to be planned: the model, what the user asked for, and the platform's policy.
+
+    Attributes:
+        model: the model with everything that was computed of it, whatever the wish.
+        narrows_weights: the policy's FP8 is taken because nothing fits with the weights as stored.
+
+    """
 
     facts: ModelFacts
     task: ServedTask
     spec: GenerativeModelSpec
     policy: PlanPolicy
-    architecture: Architecture
-    attention: Attention
-    weights: Weights
+    model: SizedModel
+    release: Release
+    corrections: Corrections = NONE
+    narrows_weights: bool = False
 
-    def weight_bytes(self, *, element_bytes: int, tensor_parallel: int = 1) -> int:
-        """Return the bytes of the weights on one device."""
-        return self.weights.device_bytes(
-            self.architecture, element_bytes=element_bytes, tensor_parallel=tensor_parallel
+    def learnt(self, group: NodeGroup, served_dtype: str, server: Server) -> Learnt:
+        """Return what servers like this candidate measured; ``served_dtype`` as the engine's ``--dtype``."""
+        return self.corrections.find(
+            Placement(
+                product=group.product,
+                tensor_parallel=server.layout.tensor_parallel,
+                pipeline_parallel=server.layout.pipeline_parallel,
+                dtype=served_dtype,
+                max_num_seqs=server.batch.max_num_seqs,
+                max_num_batched_tokens=server.batch.max_num_batched_tokens,
+                quantization=server.quantization or "",
+                kv_cache_dtype=server.kv_cache_dtype or "",
+            )
         )
 
     @property
-    def engine(self) -> Version:
-        """Release of the engine as (major, minor)."""
-        return parse_version(self.policy.engine_version)
+    def shape(self) -> ModelShape:
+        """The model's shape."""
+        return self.model.shape
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Whether requests keep anything; encoders see the whole input at once."""
+        return any(layer.mixer and not isinstance(layer.mixer, EncoderAttention) for layer in self.shape.layers)
 
     @property
     def concurrency(self) -> int:
         """Requests of full length that must fit at once."""
         return self.spec.context.concurrency
+
+    @property
+    def wants_fp8_cache(self) -> bool:
+        """Whether the user asked for a KV cache in FP8."""
+        return self.spec.kv_cache_precision is KVCachePrecision.FP8
+
+    @property
+    def may_narrow_cache(self) -> bool:
+        """Whether a KV cache in FP8 is a step that the policy allows."""
+        return self.policy.allows_fp8 and not self.wants_fp8_cache

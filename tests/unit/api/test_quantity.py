@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genmodel_operator.api.quantity import (
@@ -126,6 +126,7 @@ QUANTITIES = st.builds(
 
 
 @given(QUANTITIES)
+@example("664.361Mi")
 def test_canonical_form_is_stable_and_never_smaller(text: str) -> None:
     written = canonical_quantity(text)
     assert canonical_quantity(written) == written

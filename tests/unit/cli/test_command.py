@@ -12,8 +12,10 @@ import yaml
 from genmodel_operator import __version__
 from genmodel_operator.api.crd import build_crd
 from genmodel_operator.cli import main
-from genmodel_operator.cli.hub import facts_text, user_token
+from genmodel_operator.cli.facts_file import facts_text
+from genmodel_operator.cli.hub import hub_endpoint, user_token
 from genmodel_operator.cli.parser import build_parser
+from genmodel_operator.settings import HubSettings, Settings
 from tests.builders import some_facts
 from tests.crd_samples import manifest
 
@@ -178,6 +180,20 @@ def test_the_user_s_token(environ: dict[str, str], want: str | None) -> None:
     assert user_token(environ) == want
 
 
+@pytest.mark.parametrize(
+    ("named", "environ", "want"),
+    [
+        pytest.param(None, {}, "https://setting", id="the setting"),
+        pytest.param(None, {"HF_ENDPOINT": "http://mirror"}, "http://mirror", id="as the Hub's own tools"),
+        pytest.param(None, {"HF_ENDPOINT": ""}, "https://setting", id="an empty variable"),
+        pytest.param("http://said", {"HF_ENDPOINT": "http://mirror"}, "http://said", id="what is named wins"),
+    ],
+)
+def test_the_hub_that_is_asked(named: str | None, environ: dict[str, str], want: str) -> None:
+    settings = Settings(hub=HubSettings(endpoint="https://setting"))
+    assert hub_endpoint(named, settings=settings, environ=environ) == want
+
+
 def test_the_user_s_token_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("hf_b\n")
@@ -192,7 +208,7 @@ def test_small_commands_load_no_client() -> None:
 
 def test_every_command_has_help() -> None:
     text = build_parser().format_help()
-    for command in ("run", "crd", "render", "facts", "version"):
+    for command in ("run", "crd", "plan", "render", "facts", "estimate", "version"):
         assert f"    {command} " in text
     assert "exit codes:" in text
 

@@ -90,6 +90,25 @@ def test_a_model_without_a_cache_gets_no_cache_flag() -> None:
     assert "--kv-cache-memory-bytes" not in command_line(a_gpu_plan(kv_cache_bytes=0))
 
 
+@pytest.mark.parametrize(
+    ("plan", "want"),
+    [
+        pytest.param(a_gpu_plan(), {}, id="nothing is narrowed"),
+        pytest.param(a_gpu_plan(kv_cache_dtype="fp8"), {"--kv-cache-dtype": "fp8"}, id="the cache"),
+        pytest.param(
+            a_gpu_plan(quantization="fp8", kv_cache_dtype="fp8"),
+            {"--quantization": "fp8", "--kv-cache-dtype": "fp8"},
+            id="weights and cache",
+        ),
+    ],
+)
+def test_formats_are_passed_only_where_something_is_narrowed(plan: ServingPlan, want: dict[str, str]) -> None:
+    args = command_line(plan)
+    found = {flag: value_of(args, flag) for flag in ("--quantization", "--kv-cache-dtype") if flag in args}
+    assert found == want
+    assert set(found) <= KNOWN_FLAGS
+
+
 def test_pipeline_stages_are_passed_where_there_are_any() -> None:
     assert "--pipeline-parallel-size" not in command_line(a_gpu_plan())
     assert value_of(command_line(a_gpu_plan(pipeline_parallel=2)), "--pipeline-parallel-size") == "2"

@@ -30,6 +30,16 @@ def replicas(cache: ChildCache, name: str = "mistral-1") -> int | None:
     return None if found is None else int(found["spec"]["replicas"])
 
 
+class TestAllOf:
+    def test_every_object_of_a_kind_and_no_other(self) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object("a", uid="1"))
+        cache.put(DEPLOYMENT, an_object("b", uid="2", model="other"))
+        cache.put(SERVICE, an_object("c", uid="3"))
+        assert [found["metadata"]["name"] for found in cache.all_of(DEPLOYMENT)] == ["a", "b"]
+        assert cache.all_of(POD) == []
+
+
 class TestGetAndPut:
     def test_an_object_comes_back_as_it_was_but_for_who_wrote_which_field(self) -> None:
         cache, obj = ChildCache(), an_object(status={"readyReplicas": 1})

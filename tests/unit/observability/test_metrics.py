@@ -4,6 +4,7 @@ import pytest
 
 from genmodel_operator import __version__
 from genmodel_operator.observability.metrics import Metrics
+from genmodel_operator.sizing.plausibility import Error
 
 
 def a_model(name: str = "mistral", *, replicas: int = 2, ready: int = 1, suspend: bool = False, **status: str) -> Any:
@@ -108,3 +109,26 @@ class TestModels:
         assert lines(metrics, "genmodel_condition{") == []
         assert lines(metrics, "genmodel_replicas{") == []
         metrics.models.forget("team-a", "mistral")
+
+
+@pytest.mark.parametrize(
+    ("error", "want"),
+    [
+        pytest.param(Error("weights", 15.0, 14.0), 'figure="weights"}', id="too much"),
+        pytest.param(Error("KV cache", 3.0, 4.0), 'figure="kv_cache"}', id="a name of two words"),
+    ],
+)
+def test_errors_of_estimates_are_told_in_bytes_by_figure_and_direction(
+    metrics: Metrics, error: Error, want: str
+) -> None:
+    metrics.sizing_error(error)
+
+    (line,) = lines(metrics, "genmodel_sizing_error_bytes_sum")
+    direction = "high" if error.gib > 0 else "low"
+    assert line == f'genmodel_sizing_error_bytes_sum{{direction="{direction}",{want} 1.073741824e+09'
+
+
+def test_figures_that_were_not_believed_are_counted(metrics: Metrics) -> None:
+    metrics.measurement_refused()
+
+    assert lines(metrics, "genmodel_measurements_refused_total") == ["genmodel_measurements_refused_total 1.0"]

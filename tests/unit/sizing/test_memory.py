@@ -1,137 +1,103 @@
-"""Activation, overhead, margins, host memory and disk."""
+"""Margins, the engine's share of a device, host memory and disk, and what a server on CPU needs."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genmodel_operator.hub.facts import RepoFile, ServedTask
-from genmodel_operator.sizing.architecture import Architecture
+from genmodel_operator.hub.facts import RepoFile
+from genmodel_operator.sizing.budget.budget import compute_budget
+from genmodel_operator.sizing.budget.defaults import Batch
+from genmodel_operator.sizing.budget.release import parse_release
+from genmodel_operator.sizing.cpu import cpu_activation_bytes, margin_bytes, why_unserved
 from genmodel_operator.sizing.memory import (
     GIB,
-    Batch,
-    activation_bytes,
-    bytes_per_logit,
-    cpu_margin_bytes,
     ephemeral_bytes,
     gib_to_bytes,
     gpu_host_bytes,
     gpu_margin_bytes,
-    gpu_memory_utilization,
-    gpu_overhead,
-    has_nvlink,
-    parse_version,
     shm_bytes,
+    utilization,
 )
+from genmodel_operator.sizing.shape.model import Attention, DenseMLP, EncoderAttention, Layer, Mixture, ModelShape
+from genmodel_operator.sizing.tensors.model import Layout
+from tests.builders_budget import a_shape, mxfp4, qwen3_30b, settings
+from tests.builders_cache import LATENT, MAMBA, QWEN_27B, attention, shape_of
 from tests.builders_sizing import TINY_CHAT, facts_of
 
-SHAPE = Architecture(layers=2, hidden=100, intermediate=400, vocab=1000, heads=4, kv_heads=4, head_dim=25)
+SMALL = replace(shape_of(None), hidden=100, vocab=1000, layers=(Layer(None, DenseMLP(400)),))
 
 
 @pytest.mark.parametrize(
-    ("text", "want_version"),
+    ("batch", "width", "samples", "want_bytes"),
     [
-        pytest.param("0.32.0", (0, 32), id="release"),
-        pytest.param("v0.9.2rc1", (0, 9), id="candidate"),
-        pytest.param("1.0.0+cpu", (1, 0), id="local suffix"),
+        pytest.param(Batch(64, 10), 2, True, 2_464_000 + 4000, id="the sampler is larger"),
+        pytest.param(Batch(1, 1000), 2, True, 3_200_000, id="the widest layer is larger"),
+        pytest.param(Batch(1, 1000), 4, True, 6_400_000, id="float32"),
+        pytest.param(Batch(64, 10), 2, False, 32_000, id="nothing sampled"),
     ],
 )
-def test_engine_release(text: str, want_version: tuple[int, int]) -> None:
-    assert parse_version(text) == want_version
+def test_activation_on_cpu(batch: Batch, width: int, samples: bool, want_bytes: int) -> None:
+    assert cpu_activation_bytes(SMALL, batch=batch, element_bytes=width, samples=samples) == want_bytes
 
 
-@pytest.mark.parametrize("text", ["", "latest", "32"])
-def test_no_engine_release(text: str) -> None:
-    with pytest.raises(ValueError, match="not an engine release"):
-        parse_version(text)
+def test_a_mixture_on_cpu_has_a_workspace() -> None:
+    mixture = replace(SMALL, layers=(Layer(None, Mixture(experts=8, experts_per_token=2, intermediate=50)),))
+    got_bytes = cpu_activation_bytes(mixture, batch=Batch(1, 1000), element_bytes=2, samples=False)
+    assert got_bytes == 1000 * 8 * 100 + 0.9 * 1000 * 2 * (6 * 50 + 2 * 100)
 
 
 @pytest.mark.parametrize(
-    ("task", "on_gpu", "engine", "want_bytes"),
+    ("shape", "want"),
     [
-        pytest.param(ServedTask.GENERATE, True, (0, 32), 14.3, id="kernel on GPUs"),
-        pytest.param(ServedTask.GENERATE, True, (0, 16), 38.5, id="sort before it"),
-        pytest.param(ServedTask.GENERATE, False, (0, 32), 38.5, id="sort on CPU"),
-        pytest.param(ServedTask.EMBED, True, (0, 32), 0.0, id="nothing sampled"),
+        pytest.param(shape_of(attention()), None, id="plain attention"),
+        pytest.param(shape_of(attention(window=512), attention()), None, id="a sliding window"),
+        pytest.param(shape_of(EncoderAttention(12, 12, 64)), None, id="an encoder"),
+        pytest.param(shape_of(attention(head_dim=72)), "the CPU engine has no attention with heads of 72", id="heads"),
+        pytest.param(shape_of(LATENT), "latent attention is planned on GPUs only", id="latent attention"),
+        pytest.param(shape_of(MAMBA), "a layer that keeps a state is planned on GPUs only", id="a state"),
+        pytest.param(
+            shape_of(Attention(32, 8, 128, 128, chunk=8192)), "chunked attention is planned on GPUs only", id="chunks"
+        ),
+        pytest.param(
+            shape_of(attention(), is_multimodal=True),
+            "a model that reads images or sound is planned on GPUs only",
+            id="images",
+        ),
     ],
 )
-def test_bytes_per_logit(task: ServedTask, on_gpu: bool, engine: tuple[int, int], want_bytes: float) -> None:
-    assert bytes_per_logit(task, on_gpu=on_gpu, engine=engine) == want_bytes
-
-
-@pytest.mark.parametrize(
-    ("batch", "parallel", "width", "per_logit", "want_bytes"),
-    [
-        pytest.param(Batch(64, 10), 1, 2, 10, 640_000 + 4000, id="the sampler is larger"),
-        pytest.param(Batch(1, 1000), 1, 2, 10, 3_200_000, id="the widest layer is larger"),
-        pytest.param(Batch(1, 1000), 4, 2, 10, 1_400_000, id="its MLP is divided"),
-        pytest.param(Batch(1, 1000), 1, 4, 10, 6_400_000, id="float32"),
-        pytest.param(Batch(64, 10), 1, 2, 0, 32_000, id="nothing sampled"),
-    ],
-)
-def test_activation(batch: Batch, parallel: int, width: int, per_logit: float, want_bytes: int) -> None:
-    got_bytes = activation_bytes(
-        SHAPE, batch=batch, tensor_parallel=parallel, element_bytes=width, bytes_per_logit=per_logit
-    )
-    assert got_bytes == want_bytes
-
-
-@pytest.mark.parametrize(
-    ("product", "want"),
-    [
-        pytest.param("NVIDIA-H100-80GB-HBM3", True, id="H100 SXM"),
-        pytest.param("NVIDIA-A100-SXM4-80GB", True, id="A100 SXM"),
-        pytest.param("NVIDIA-H100-NVL", True, id="bridged"),
-        pytest.param("NVIDIA-GB200", True, id="GB200"),
-        pytest.param("NVIDIA-A100-PCIE-40GB", False, id="A100 PCIe"),
-        pytest.param("NVIDIA-L4", False, id="L4"),
-        pytest.param("Tesla-T4", False, id="T4"),
-    ],
-)
-def test_nvlink(product: str, want: bool) -> None:
-    assert has_nvlink(product) is want
-
-
-@pytest.mark.parametrize(
-    ("product", "parallel", "engine", "want_gib"),
-    [
-        pytest.param("NVIDIA-L4", 1, (0, 32), 0.25, id="one device"),
-        pytest.param("NVIDIA-L4", 1, (0, 17), 0.13, id="one device, older"),
-        pytest.param("NVIDIA-L4", 1, (0, 9), 0.63, id="one device, with the context"),
-        pytest.param("NVIDIA-L4", 2, (0, 32), 1.0, id="two over PCIe"),
-        pytest.param("NVIDIA-A100-SXM4-80GB", 2, (0, 32), 2.1, id="two over NVLink"),
-        pytest.param("NVIDIA-A100-SXM4-80GB", 2, (0, 11), 1.0, id="two over NVLink, older"),
-    ],
-)
-def test_memory_outside_torch(product: str, parallel: int, engine: tuple[int, int], want_gib: float) -> None:
-    overhead = gpu_overhead(
-        80 * GIB, product=product, tensor_parallel=parallel, is_mixture=False, max_num_seqs=256, engine=engine
-    )
-    assert overhead.non_torch == gib_to_bytes(want_gib)
+def test_what_the_cpu_engine_serves(shape: ModelShape, want: str | None) -> None:
+    assert why_unserved(shape) == want
 
 
 @given(
     total_gib=st.floats(min_value=8, max_value=300),
     parallel=st.sampled_from([1, 2, 4, 8]),
-    engine=st.sampled_from([(0, 8), (0, 16), (0, 20), (0, 21), (0, 32)]),
-    is_mixture=st.booleans(),
+    engine=st.sampled_from(["0.8.5", "0.16.0", "0.20.0", "0.21.0", "0.32.0"]),
+    shape=st.sampled_from([a_shape(), qwen3_30b(), mxfp4()]),
     seqs=st.integers(min_value=1, max_value=4096),
 )
 def test_utilisation_leaves_room_for_what_is_outside(
-    total_gib: float, parallel: int, engine: tuple[int, int], is_mixture: bool, seqs: int
+    total_gib: float, parallel: int, engine: str, shape: ModelShape, seqs: int
 ) -> None:
-    total = int(total_gib * GIB)
-    overhead = gpu_overhead(
-        total,
-        product="NVIDIA-H200",
-        tensor_parallel=parallel,
-        is_mixture=is_mixture,
-        max_num_seqs=seqs,
-        engine=engine,
+    asked = settings(engine, total_gib=total_gib, layout=Layout(tensor_parallel=parallel), max_num_seqs=seqs)
+    budget = compute_budget(shape, asked, weights=[GIB])
+    share = utilization(budget, parse_release(engine), devices=parallel)
+    assert 0 < share <= 0.95
+    outside = (1 - share) * budget.total
+    assert outside >= min(budget.reserve_needed + GIB // 2, 0.99 * budget.total) - 1
+    if not parse_release(engine).since(21):
+        assert outside >= (1.5 if parallel == 1 else 3.0) * GIB - 1
+
+
+def test_memory_that_the_profile_does_not_see_lowers_the_utilisation() -> None:
+    release, asked = parse_release("0.32.0"), settings("0.32.0", total_gib=24)
+    plain, unseen = (
+        utilization(compute_budget(shape, asked, weights=[12 * GIB]), release, devices=1)
+        for shape in (a_shape(), mxfp4())
     )
-    utilization = gpu_memory_utilization(total, overhead)
-    least_gib = {True: 1.5, False: 3.0}[parallel == 1] if engine < (0, 21) else {True: 1.0, False: 2.0}[parallel == 1]
-    assert (1 - utilization) * total >= least_gib * GIB - 1
-    assert 0 < utilization <= 0.95
+    assert (plain, unseen) == (0.95, 0.88)
 
 
 @pytest.mark.parametrize(
@@ -146,8 +112,17 @@ def test_utilisation_leaves_room_for_what_is_outside(
     ],
 )
 def test_margin_on_gpus(total_gib: float, parallel: int, want_gib: float) -> None:
-    got_bytes = gpu_margin_bytes(gib_to_bytes(total_gib), tensor_parallel=parallel)
+    got_bytes = gpu_margin_bytes(gib_to_bytes(total_gib), devices=parallel, shape=a_shape())
     assert got_bytes == pytest.approx(want_gib * GIB, abs=2)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(QWEN_27B, id="states"), pytest.param(a_shape(is_multimodal=True), id="images")],
+)
+def test_margin_of_models_that_allocate_outside_the_profile(shape: ModelShape) -> None:
+    plain = gpu_margin_bytes(40 * GIB, devices=1, shape=a_shape())
+    assert gpu_margin_bytes(40 * GIB, devices=1, shape=shape) == plain + 2 * GIB
 
 
 @pytest.mark.parametrize(
@@ -155,7 +130,7 @@ def test_margin_on_gpus(total_gib: float, parallel: int, want_gib: float) -> Non
     [pytest.param(0.1, 0.5, id="small model"), pytest.param(40, 2.0, id="five per cent of the weights")],
 )
 def test_margin_on_cpu(weights_gib: float, want_gib: float) -> None:
-    assert cpu_margin_bytes(gib_to_bytes(weights_gib)) == pytest.approx(want_gib * GIB, abs=2)
+    assert margin_bytes(gib_to_bytes(weights_gib)) == pytest.approx(want_gib * GIB, abs=2)
 
 
 @pytest.mark.parametrize(("parallel", "want_gib"), [(1, 1), (2, 3), (4, 5), (8, 9)])

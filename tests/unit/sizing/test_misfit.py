@@ -30,20 +30,29 @@ LLAMA, TINY = facts_of(LLAMA_31_8B), facts_of(TINY_CHAT)
 
 MISFITS = [
     pytest.param(
-        a_misfit(facts_of(TINY_CHAT | {"kv_lora_rank": 512}), L4),
+        a_misfit(facts_of(TINY_CHAT | {"mamba_d_state": 16}), L4),
         {
             "architecture": "LlamaForCausalLM",
-            "detail": "config.json has kv_lora_rank, which plain attention does not have",
+            "detail": "config.json has no layer_types; without it the memory cannot be computed: add it",
         },
         id="cache that cannot be computed",
     ),
     pytest.param(
-        a_misfit(facts_of(TINY_CHAT | {"vision_config": {"depth": 2}}), L4),
+        a_misfit(facts_of(TINY_CHAT | {"quantization_config": {"quant_method": "newquant"}}), L4),
         {
             "architecture": "LlamaForCausalLM",
-            "detail": "config.json has vision_config: models of several parts come with a later version",
+            "detail": "quantization_config.quant_method in config.json is 'newquant', not read by the engine: "
+            "choose a repository with another format",
         },
-        id="vision",
+        id="quantisation that the engine does not know",
+    ),
+    pytest.param(
+        a_misfit(facts_of(TINY_CHAT | {"head_dim": None, "hidden_size": 250}, tensors=()), L4),
+        {
+            "architecture": "LlamaForCausalLM",
+            "detail": "hidden_size 250 is no multiple of num_attention_heads 4, without head_dim: correct config.json",
+        },
+        id="sizes that contradict each other",
     ),
     pytest.param(
         a_misfit(minilm_facts(), L4, task=ServedTask.GENERATE),
@@ -93,10 +102,11 @@ MISFITS = [
         a_misfit(LLAMA, L4, context={"maxModelLen": 65536}),
         {
             "detail": "example/llamaforcausallm does not fit: 1 x NVIDIA L4: "
-            "65536 tokens need 8.00 GiB of KV cache, 3.61 GiB is left",
-            "change": "set spec.context.maxModelLen to 29536 or less (on 1 x NVIDIA L4); "
-            "or add a node with 2 x NVIDIA L4 (the largest has 1); "
-            "or add a node with a GPU of at least 26 GiB of usable memory",
+            "65536 tokens need 8.00 GiB of KV cache, 3.08 GiB is left",
+            "change": "set spec.context.maxModelLen to 25184 or less (on 1 x NVIDIA L4); "
+            "or have the platform team add FP8 to policy.allowedPrecisions, so that the weights take half "
+            "(on 1 x NVIDIA L4); or add a node with 2 x NVIDIA L4 (the largest has 1); "
+            "or add a node with a GPU of at least 27 GiB of usable memory",
         },
         id="request too long for the device",
     ),
@@ -104,10 +114,11 @@ MISFITS = [
         a_misfit(LLAMA, L4, context={"maxModelLen": 8192, "concurrency": 10}),
         {
             "detail": "example/llamaforcausallm does not fit: 1 x NVIDIA L4: "
-            "10 x 8192 tokens need 10.00 GiB of KV cache, 3.61 GiB is left",
-            "change": "set spec.context.maxModelLen to 2944 or less (on 1 x NVIDIA L4); "
+            "10 x 8192 tokens need 10.00 GiB of KV cache, 3.08 GiB is left",
+            "change": "set spec.context.maxModelLen to 2512 or less (on 1 x NVIDIA L4); "
             "or set spec.context.concurrency to 3 or less; "
-            "or add a node with 2 x NVIDIA L4 (the largest has 1)",
+            "or add a node with 2 x NVIDIA L4 (the largest has 1); "
+            "or add a node with a GPU of at least 29 GiB of usable memory",
         },
         id="too many at once",
     ),
@@ -115,7 +126,8 @@ MISFITS = [
         a_misfit(facts_of(PHI_4), H100, accelerator={"count": 4}),
         {
             "detail": "example/phi3forcausallm does not fit: 4 x NVIDIA H100 80GB HBM3: "
-            "10 key/value heads do not divide by 4",
+            "10 is not divisible by 4: 10 key and value heads can be neither divided nor repeated evenly "
+            "over tensor parallel size (4)",
             "change": "set spec.accelerator.count to 1, or leave it out",
         },
         id="number of devices that the model cannot be divided into",
@@ -164,7 +176,7 @@ def test_values_are_those_of_the_reason(misfit: Misfit, want_values: dict[str, s
 @pytest.mark.parametrize(
     ("asked", "helped"),
     [
-        pytest.param({"context": {"maxModelLen": 65536}}, {"context": {"maxModelLen": 29536}}, id="shorter"),
+        pytest.param({"context": {"maxModelLen": 65536}}, {"context": {"maxModelLen": 25184}}, id="shorter"),
         pytest.param(
             {"context": {"maxModelLen": 8192, "concurrency": 10}},
             {"context": {"maxModelLen": 8192, "concurrency": 3}},
@@ -182,7 +194,7 @@ def test_what_is_proposed_helps(asked: dict[str, Any], helped: dict[str, Any]) -
 
 
 def test_the_proposed_length_is_the_longest() -> None:
-    assert isinstance(planned(LLAMA, L4, context={"maxModelLen": 29536 + 16}), Misfit)
+    assert isinstance(planned(LLAMA, L4, context={"maxModelLen": 25184 + 16}), Misfit)
 
 
 def test_the_nearest_candidate_is_named() -> None:
@@ -193,4 +205,4 @@ def test_the_nearest_candidate_is_named() -> None:
 
 def test_lengths_below_what_the_planner_chooses_are_proposed() -> None:
     crowded = a_misfit(LLAMA, L4, context={"concurrency": 20})
-    assert "set spec.context.maxModelLen to 1472 or less" in dict(crowded.values)["change"]
+    assert "set spec.context.maxModelLen to 1248 or less" in dict(crowded.values)["change"]

@@ -22,7 +22,7 @@ from tests.builders_sizing import (
 
 SMALL_NODE = a_node(memory="24Gi", cpu="2")
 LARGE_NODE = a_node(memory="128Gi", cpu="32")
-UNLABELLED = a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.memory": ""})
+UNLABELLED = a_gpu_node("NVIDIA-L4", labels={"nvidia.com/gpu.product": ""})
 """A node with GPUs that cannot be planned with."""
 ONE_B = facts_of(LLAMA_32_1B)
 

@@ -8,10 +8,14 @@ import pytest
 from genmodel_operator.api.v1alpha1 import Precision
 from genmodel_operator.hub.facts import ModelFacts
 from genmodel_operator.sizing.accelerators import NodeGroup, read_inventory
-from genmodel_operator.sizing.precision import Served, is_available, served_on
+from genmodel_operator.sizing.budget.release import parse_release
+from genmodel_operator.sizing.precision import Served, is_available, served_on, why_no_fp8_cache
+from genmodel_operator.sizing.shape.model import ModelShape, Quantization
+from tests.builders_cache import LLAMA_31_8B, SPARSE_LATENT, compressed, shape_of
 from tests.builders_sizing import TINY_CHAT, a_gpu_node, a_node, facts_of
 
-ENGINE = (0, 32)
+ENGINE = parse_release("0.32.0")
+PLAIN = LLAMA_31_8B
 CPU = read_inventory([a_node()]).groups[0]
 
 
@@ -41,7 +45,7 @@ def stored_as(precision: str, quantization: str | None = None, **changes: Any) -
     ],
 )
 def test_what_is_available(facts: ModelFacts, wanted: Precision, want: bool) -> None:
-    assert is_available(facts, wanted) is want
+    assert is_available(facts, wanted, allows_fp8=False) is want
 
 
 @pytest.mark.parametrize(
@@ -51,14 +55,14 @@ def test_what_is_available(facts: ModelFacts, wanted: Precision, want: bool) -> 
             stored_as("BFloat16"),
             Precision.AUTO,
             a_gpu(8, 0),
-            Served("bfloat16", 2, "BFloat16 as stored"),
+            Served("bfloat16", "BFloat16 as stored"),
             id="BF16 on Ampere",
         ),
         pytest.param(
             stored_as("BFloat16"),
             Precision.AUTO,
             a_gpu(7, 5),
-            Served("float16", 2, "Float16 converted from BFloat16"),
+            Served("float16", "Float16 converted from BFloat16"),
             id="BF16 on Turing becomes FP16",
         ),
         pytest.param(
@@ -76,23 +80,23 @@ def test_what_is_available(facts: ModelFacts, wanted: Precision, want: bool) -> 
             id="no FP16 for this type",
         ),
         pytest.param(
-            stored_as("Float32"), Precision.AUTO, a_gpu(8, 9), Served("float32", 4, "Float32 as stored"), id="float32"
+            stored_as("Float32"), Precision.AUTO, a_gpu(8, 9), Served("float32", "Float32 as stored"), id="float32"
         ),
         pytest.param(
             stored_as("Float32"),
             Precision.FLOAT16,
             CPU,
-            Served("float16", 2, "Float16 converted from Float32"),
+            Served("float16", "Float16 converted from Float32"),
             id="narrowed on CPU",
         ),
         pytest.param(
-            stored_as("BFloat16"), Precision.AUTO, CPU, Served("bfloat16", 2, "BFloat16 as stored"), id="BF16 on CPU"
+            stored_as("BFloat16"), Precision.AUTO, CPU, Served("bfloat16", "BFloat16 as stored"), id="BF16 on CPU"
         ),
         pytest.param(
-            stored_as("FP8", "fp8"), Precision.AUTO, a_gpu(8, 9), Served("auto", 2, "FP8 as stored"), id="FP8 on Ada"
+            stored_as("FP8", "fp8"), Precision.AUTO, a_gpu(8, 9), Served("auto", "FP8 as stored"), id="FP8 on Ada"
         ),
         pytest.param(
-            stored_as("FP8", "fp8"), Precision.AUTO, a_gpu(8, 0), Served("auto", 2, "FP8 as stored"), id="FP8 by Marlin"
+            stored_as("FP8", "fp8"), Precision.AUTO, a_gpu(8, 0), Served("auto", "FP8 as stored"), id="FP8 by Marlin"
         ),
         pytest.param(
             stored_as("FP8", "fp8"),
@@ -102,13 +106,13 @@ def test_what_is_available(facts: ModelFacts, wanted: Precision, want: bool) -> 
             id="FP8 on Turing",
         ),
         pytest.param(
-            stored_as("INT4", "awq"), Precision.AUTO, a_gpu(7, 5), Served("auto", 2, "INT4 as stored"), id="AWQ on T4"
+            stored_as("INT4", "awq"), Precision.AUTO, a_gpu(7, 5), Served("auto", "INT4 as stored"), id="AWQ on T4"
         ),
         pytest.param(
             stored_as("INT4", "newquant"),
             Precision.AUTO,
             a_gpu(9, 0),
-            "what the quantisation method newquant needs of a GPU is not known",
+            "quantization_config.quant_method in config.json is newquant, and what it needs of a GPU is not known",
             id="unknown method",
         ),
         pytest.param(
@@ -135,8 +139,101 @@ def test_what_is_available(facts: ModelFacts, wanted: Precision, want: bool) -> 
     ],
 )
 def test_on_a_device(facts: ModelFacts, wanted: Precision, group: NodeGroup, want: Served | str) -> None:
-    assert served_on(facts, wanted, group, ENGINE) == want
+    assert served_on(facts, PLAIN, wanted, group, ENGINE) == want
 
 
 def test_older_engines_ran_on_older_gpus() -> None:
-    assert isinstance(served_on(stored_as("Float16"), Precision.AUTO, a_gpu(7, 0), (0, 20)), Served)
+    assert isinstance(
+        served_on(stored_as("Float16"), PLAIN, Precision.AUTO, a_gpu(7, 0), parse_release("0.20.0")), Served
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "want"),
+    [
+        pytest.param(stored_as("BFloat16"), True, id="wide weights"),
+        pytest.param(stored_as("INT4", "gptq"), False, id="another quantisation"),
+        pytest.param(stored_as("INT8"), False, id="integers without a method"),
+    ],
+)
+def test_wide_weights_are_narrowed_to_fp8_where_the_policy_allows_it(facts: ModelFacts, want: bool) -> None:
+    assert is_available(facts, Precision.FP8, allows_fp8=True) is want
+
+
+@pytest.mark.parametrize(
+    ("facts", "group", "want"),
+    [
+        pytest.param(
+            stored_as("BFloat16"),
+            a_gpu(8, 9),
+            Served("bfloat16", "FP8 converted from BFloat16 at start", "fp8"),
+            id="on Ada",
+        ),
+        pytest.param(
+            stored_as("Float32"),
+            a_gpu(9, 0),
+            Served("bfloat16", "FP8 converted from Float32 at start", "fp8"),
+            id="from 32 bits",
+        ),
+        pytest.param(
+            stored_as("BFloat16"), a_gpu(7, 5), "FP8 needs compute capability 8.0, this is 7.5", id="on Turing"
+        ),
+        pytest.param(stored_as("BFloat16"), CPU, "weights are narrowed to FP8 on GPUs only", id="on CPU"),
+    ],
+)
+def test_narrowed_to_fp8(facts: ModelFacts, group: NodeGroup, want: Served | str) -> None:
+    assert served_on(facts, PLAIN, Precision.FP8, group, ENGINE) == want
+
+
+def quantised(method: str, bits: float = 4) -> ModelShape:
+    return replace(PLAIN, quantization=Quantization(method, bits))
+
+
+@pytest.mark.parametrize(
+    ("facts", "shape", "least"),
+    [
+        pytest.param(stored_as("INT4", "mxfp4"), quantised("mxfp4"), (8, 0), id="MXFP4"),
+        pytest.param(stored_as("INT4", "modelopt"), quantised("modelopt"), (7, 5), id="NVFP4 by Marlin"),
+        pytest.param(stored_as("FP8", "modelopt"), quantised("modelopt", 8), (8, 0), id="ModelOpt FP8"),
+        pytest.param(stored_as("INT4", "gptq_marlin"), quantised("gptq"), (7, 5), id="GPTQ, by its kernel's name"),
+        pytest.param(stored_as("INT8", "compressed-tensors"), quantised("compressed-tensors", 8), (7, 5), id="INT8"),
+        pytest.param(stored_as("FP8", "compressed-tensors"), quantised("compressed-tensors", 8), (8, 0), id="FP8"),
+    ],
+)
+def test_kernels_need_a_compute_capability(facts: ModelFacts, shape: ModelShape, least: tuple[int, int]) -> None:
+    assert isinstance(served_on(facts, shape, Precision.AUTO, a_gpu(*least), ENGINE), Served)
+    older = {(8, 0): (7, 5), (7, 5): (7, 0)}[least]
+    refused = served_on(facts, shape, Precision.AUTO, a_gpu(*older), ENGINE)
+    assert isinstance(refused, str)
+    assert f"{older[0]}.{older[1]}" in refused
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param(shape_of(SPARSE_LATENT), id="indexed"), pytest.param(shape_of(compressed(4)), id="compressed")],
+)
+def test_sparse_attention_needs_hopper(shape: ModelShape) -> None:
+    assert served_on(stored_as("BFloat16"), shape, Precision.AUTO, a_gpu(8, 9), ENGINE) == (
+        "its sparse attention needs compute capability 9.0, this is 8.9"
+    )
+    assert isinstance(served_on(stored_as("BFloat16"), shape, Precision.AUTO, a_gpu(10, 0), ENGINE), Served)
+
+
+@pytest.mark.parametrize(
+    ("group", "want"),
+    [
+        pytest.param(a_gpu(8, 9), None, id="Ada"),
+        pytest.param(a_gpu(8, 0), "a KV cache in FP8 needs compute capability 8.9, this is 8.0", id="Ampere"),
+        pytest.param(CPU, "spec.kvCachePrecision: FP8 is served on GPUs only", id="CPU"),
+        pytest.param(
+            replace(a_gpu(8, 9), resource="amd.com/gpu", device_architecture="gfx90a"),
+            "a KV cache in FP8 needs gfx942, gfx950 or gfx12, this is gfx90a",
+            id="an AMD GPU without the format",
+        ),
+        pytest.param(
+            replace(a_gpu(8, 9), resource="amd.com/gpu", device_architecture="gfx942"), None, id="an AMD GPU with it"
+        ),
+    ],
+)
+def test_cache_in_fp8(group: NodeGroup, want: str | None) -> None:
+    assert why_no_fp8_cache(group) == want

@@ -222,6 +222,21 @@ def test_what_a_pod_measured_is_kept_while_its_revision_serves() -> None:
     assert moved.measured is None
 
 
+def test_the_last_revision_that_answered_is_remembered() -> None:
+    def answered(seen: World, before: GenerativeModelStatus | None = None) -> str | None:
+        model = a_model(status=before.model_dump(by_alias=True)) if before else a_model()
+        found = summarise(model, seen, NOW).revision
+        assert found is not None
+        return found.answered
+
+    first = summarise(a_model(), SETTLED, EARLIER)
+    assert answered(world(pods=[])) is None
+    assert answered(SETTLED) == REVISION
+    assert answered(world(pods=[]), first) == REVISION
+    assert answered(world(current=OLD), first) == REVISION, "the new one is not ready yet"
+    assert answered(world(current=OLD, pods=[a_ready_pod(), a_ready_pod("new", revision=OLD)]), first) == OLD
+
+
 def test_download_shows_the_pod_that_has_least() -> None:
     pods = [in_prepare(container("prepare", running={}), name) for name in ("a", "b")]
     runtimes = {

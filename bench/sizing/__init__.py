@@ -1,0 +1,1 @@
+"""The accuracy of sizing, against what real servers logged when they started."""

@@ -1,0 +1,1 @@
+"""The KV cache of a model, in the engine's own blocks."""

@@ -1,0 +1,24 @@
+"""From the operator's settings to what the planner must know of them."""
+
+from genmodel_operator.api.quantity import parse_quantity
+from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.accelerators import AMD, NVIDIA, parse_taint
+from genmodel_operator.sizing.subject import TOLERATED_TAINTS, PlanPolicy
+
+
+def plan_policy(settings: Settings) -> PlanPolicy:
+    """Return what the planner must know of the settings."""
+    return PlanPolicy(
+        engine_version=settings.engines.version,
+        cpu_max_model_gib=settings.engines.cpu_max_model_gib,
+        cpu_request_cores=float(parse_quantity(settings.engines.cpu_request)),
+        tolerated_taints=(*TOLERATED_TAINTS, *_pool_taints(settings)),
+        gpu_vendors=(NVIDIA, AMD) if settings.engines.rocm_image else (NVIDIA,),
+        allowed_precisions=tuple(settings.policy.allowed_precisions),
+    )
+
+
+def _pool_taints(settings: Settings) -> tuple[str, ...]:
+    """Return the taints of the static pools: they are tolerated on the nodes that have come of them too."""
+    taints = (parse_taint(text) for pool in settings.accelerators.pools for text in pool.taints)
+    return tuple(f"{taint.key}={taint.value}" if taint.value else taint.key for taint in taints)

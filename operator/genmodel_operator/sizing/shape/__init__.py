@@ -1,0 +1,1 @@
+"""What a model is, in the numbers that decide its memory."""

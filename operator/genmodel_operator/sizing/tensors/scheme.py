@@ -1,0 +1,156 @@
+"""Bytes of a matrix as the engine keeps it, under each way to store weights."""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from genmodel_operator.sizing.shape.model import Quantization, Unsizable
+
+WIDTH = {"bfloat16": 2, "float16": 2, "float32": 4}
+_PACKED = frozenset({"awq", "gptq", "auto-round", "compressed-tensors", "moe_wna16", "modelopt"})
+_SCALE_BYTES = 4  # the engine keeps scales of 8 bit formats in float32
+_ONLINE = {
+    "fp8": Quantization("fp8", 8),
+    "fp8_per_tensor": Quantization("fp8", 8),
+    "fp8_per_block": Quantization("fp8", 8, block=(128, 128)),
+    "mxfp8": Quantization("mxfp8", 8, group_size=32),
+    "experts_int8": Quantization("experts_int8", 8),
+    "int8_per_channel": Quantization("experts_int8", 8),
+    "bitsandbytes": Quantization("bitsandbytes", 4, group_size=64, symmetric=False),
+}
+"""What ``--quantization`` makes of weights that are stored wide."""
+
+_SAME = {
+    "awq_marlin": "awq",
+    "auto_awq": "awq",
+    "gptq_marlin": "gptq",
+    "auto_gptq": "gptq",
+    "inc": "auto-round",
+    "gpt_oss_mxfp4": "mxfp4",
+    "modelopt_fp4": "modelopt",
+    "modelopt_mixed": "modelopt",
+}
+"""Names of one format."""
+
+
+def scheme_of(stored: Quantization | None, wanted: str | None) -> Quantization | None:
+    """Return how weights are kept: as stored, or quantised at start where ``--quantization`` says so.
+
+    Raises ``Unsizable`` (UnsupportedQuantization) where the two exclude each other.
+    """
+    if wanted is None:
+        return stored
+    if stored is not None:
+        if _SAME.get(wanted, wanted) == _SAME.get(stored.method, stored.method) or wanted == "moe_wna16":
+            return stored
+        raise Unsizable(
+            "UnsupportedQuantization",
+            f"Quantization method specified in the model config ({stored.method}) does not match the quantization "
+            f"method specified in the `quantization` argument ({wanted}): leave --quantization out",
+        )
+    if wanted not in _ONLINE:
+        raise Unsizable(
+            "UnsupportedQuantization",
+            f"--quantization {wanted} needs a checkpoint in that format, and config.json declares none: "
+            "leave it out or use fp8",
+        )
+    return _ONLINE[wanted]
+
+
+def matrix_bytes(outputs: int, inputs: int, scheme: Quantization | None, width: int) -> int:
+    """Return the bytes of a matrix with its scales and zero points; ``width``: of a wide element.
+
+    Raises ``Unsizable`` where each layer has a format of its own, which only headers can tell.
+    """
+    elements = outputs * inputs
+    if scheme is None:
+        return elements * width
+    if scheme.bits == 0:
+        raise Unsizable(
+            "UnsupportedQuantization",
+            "quantization_config gives each layer a format of its own; the headers of the files are needed to size it",
+        )
+    stored = -(-int(elements * scheme.bits) // 8)
+    if scheme.block is not None:
+        rows, columns = scheme.block
+        return stored + -(-outputs // rows) * -(-inputs // columns) * _SCALE_BYTES
+    if scheme.group_size is None:
+        return stored + outputs * (_SCALE_BYTES if scheme.bits == 8 else 2)
+    groups = -(-inputs // scheme.group_size) * outputs
+    return stored + groups * _group_bytes(scheme) // 8
+
+
+def _group_bytes(scheme: Quantization) -> int:
+    """Return the bits that each group has beside its weights."""
+    if scheme.method in ("mxfp4", "mxfp8") or (
+        scheme.group_size in (16, 32) and scheme.bits in (4, 8) and _is_float(scheme)
+    ):
+        return 8
+    if scheme.method == "bitsandbytes":
+        return 32 if scheme.symmetric else 8  # double quantisation keeps its scales in 8 bits
+    return 16 + (0 if scheme.symmetric else int(scheme.bits))
+
+
+def _is_float(scheme: Quantization) -> bool:
+    """Whether the format is one of floating point with scales of 8 bits (NVFP4, MXFP8)."""
+    return scheme.method.startswith("modelopt") or scheme.group_size == 16
+
+
+class WideModules:
+    """The modules that stay as they are, by exact name, part of a name, wildcard or ``re:`` pattern."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        """Take the patterns as the formats write them."""
+        plain, self._globs, self._expressions = set(), [], []
+        for pattern in patterns:
+            if pattern.startswith("re:"):
+                self._expressions.append(_compiled(pattern[3:]))
+            elif "*" in pattern:
+                self._globs.append(pattern)
+            else:
+                plain.add(_bare(pattern))
+        self._plain = frozenset(plain)
+        self.names_layers = any(re.search(r"\d", pattern) for pattern in (*plain, *self._globs)) or bool(
+            self._expressions
+        )
+
+    def __contains__(self, module: str) -> bool:
+        """Whether a module of the text model is among them."""
+        bare = _bare(module)
+        pieces = bare.split(".")
+        if any(".".join(pieces[:end]) in self._plain for end in range(1, len(pieces) + 1)):
+            return True
+        if any(piece in self._plain for piece in pieces):
+            return True
+        names = [f"{prefix}{bare}" for prefix in _PREFIXES]
+        if any(fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}.*") for glob in self._globs for name in names):
+            return True
+        return any(expression.match(name) for expression in self._expressions for name in names)
+
+
+_PREFIXES = ("", "model.", "model.language_model.", "language_model.model.", "language_model.")
+
+
+def _bare(name: str) -> str:
+    """Return a name without what multimodal classes put before the layers."""
+    for prefix in (
+        "model.language_model.model.",
+        "model.language_model.",
+        "language_model.model.",
+        "language_model.",
+        "model.",
+    ):
+        if name.startswith(prefix):
+            return name[len(prefix) :]
+    return name
+
+
+@lru_cache(maxsize=256)
+def _compiled(expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise Unsizable(
+            "InvalidRequest", f"quantization_config has the pattern re:{expression}, which cannot be read: {error}"
+        ) from error

@@ -1,0 +1,74 @@
+"""The operator's inventory: nodes are listed once between changes, usage is looked at for every plan."""
+
+import asyncio
+from typing import Any
+
+from genmodel_operator.api import labels
+from genmodel_operator.controller.inventory import NodeInventory
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.kinds import NODE, POD, Kind
+from genmodel_operator.settings import AcceleratorSettings, Settings
+from tests import builders_nodes as nodes
+from tests.builders_nodes import labelled
+
+L4 = labelled(nodes.GFD_L4, {"nvidia.com/gpu": "8"}, "a")
+SHARED = labelled(nodes.GFD_TIME_SLICED, {"nvidia.com/gpu": "32"}, "b")
+
+
+class Nodes:
+    """Answers with these nodes and counts how often it was asked."""
+
+    def __init__(self, *listed: Any) -> None:
+        self.listed = list(listed)
+        self.asked = 0
+
+    async def list(self, kind: Kind) -> list[dict[str, Any]]:
+        assert kind is NODE
+        self.asked += 1
+        await asyncio.sleep(0)
+        return self.listed
+
+
+def a_pod(name: str, *, node: str = "a", version: int = 1) -> Any:
+    metadata = {"name": name, "namespace": "team-a", "uid": name, "resourceVersion": str(version)}
+    container = {"name": "server", "resources": {"requests": {"nvidia.com/gpu": "2"}}}
+    return {
+        "metadata": metadata | {"labels": labels.child_labels("mistral")},
+        "spec": {"nodeName": node, "containers": [container]},
+        "status": {"phase": "Running"},
+    }
+
+
+async def test_nodes_are_listed_once_until_one_changes() -> None:
+    source = Nodes(L4)
+    inventory = NodeInventory(source, ChildCache(), Settings())
+    first, second = await asyncio.gather(inventory.read(), inventory.read())
+    assert (first, source.asked) == (second, 1)
+    source.listed.clear()
+    assert await inventory.read() == first
+    inventory.invalidate()
+    assert (await inventory.read()).groups == ()
+    assert source.asked == 2
+
+
+async def test_what_models_use_is_looked_at_each_time() -> None:
+    cache = ChildCache()
+    inventory = NodeInventory(Nodes(L4), cache, Settings())
+
+    async def in_use() -> int:
+        return sum(group.devices_in_use_by_models for group in (await inventory.read()).groups)
+
+    assert await in_use() == 0
+    cache.put(POD, a_pod("one"))
+    cache.put(POD, a_pod("two"))
+    assert await in_use() == 4
+    cache.drop(POD, "team-a", "one")
+    assert await in_use() == 2
+
+
+async def test_the_settings_rule() -> None:
+    refused = await NodeInventory(Nodes(SHARED), ChildCache(), Settings()).read()
+    allowed_by = Settings(accelerators=AcceleratorSettings(time_slices=True))
+    allowed = await NodeInventory(Nodes(SHARED), ChildCache(), allowed_by).read()
+    assert [bool(group.refusal) for group in refused.groups if group.is_gpu] == [True]
+    assert [bool(group.refusal) for group in allowed.groups if group.is_gpu] == [False]

@@ -1,0 +1,47 @@
+"""The promised accuracy on the logged starts of real servers."""
+
+import pytest
+
+from bench.sizing.compare import Compared, compare_all
+from bench.sizing.report import errors, judged_rows, quantile
+from bench.sizing.rows import read_rows
+
+
+@pytest.fixture(scope="module")
+def compared() -> list[Compared]:
+    return compare_all(read_rows())
+
+
+@pytest.fixture
+def exact(compared: list[Compared]) -> list[Compared]:
+    return [row for row in compared if row.row.is_exact and row.refusal is None]
+
+
+@pytest.mark.parametrize(
+    ("figure", "least_rows", "median", "p90"),
+    [
+        pytest.param("weights", 50, 0.002, 0.02, id="weights per GPU"),
+        pytest.param("KV cache", 35, 0.12, 0.5, id="KV cache in GiB"),
+        pytest.param("KV tokens, end to end", 35, 0.005, 0.03, id="KV tokens end to end"),
+        pytest.param("KV tokens of the logged GiB", 34, 0.0005, 0.002, id="KV tokens of the logged GiB"),
+        pytest.param("activation", 33, 0.05, 0.1, id="activation in GiB"),
+    ],
+)
+def test_accuracy(exact: list[Compared], figure: str, least_rows: int, median: float, p90: float) -> None:
+    found = errors(exact, figure)
+    assert len(found) >= least_rows
+    assert quantile(found, 0.5) <= median, found
+    assert quantile(found, 0.9) <= p90, found
+
+
+def test_verdicts(exact: list[Compared]) -> None:
+    starts = judged_rows(exact, started=True, wants_known=True)
+    refused = judged_rows(exact, started=False)
+    right = sum(bool(row.verdict) for row in (*starts, *refused))
+    assert right / (len(starts) + len(refused)) >= 0.95
+    assert sum(bool(row.verdict) for row in refused) / len(refused) >= 0.9
+
+
+def test_nothing_ends_in_an_exception(compared: list[Compared]) -> None:
+    assert len(compared) >= 90
+    assert [row.refusal for row in compared if row.refusal and ": " not in row.refusal] == []
