@@ -10,18 +10,12 @@ from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
+from tests.operator_world import L4_LABELS
 from tests.platform import set_up
 
 ROOT = Path(__file__).parent.parent
 HUB_PORT, CDN_PORT = 8090, 8091
-GPUS_PER_NODE = 8
-L4_LABELS = {
-    "nvidia.com/gpu.product": "NVIDIA-L4",
-    "nvidia.com/gpu.memory": "23034",
-    "nvidia.com/gpu.count": str(GPUS_PER_NODE),
-    "nvidia.com/gpu.compute.major": "8",
-    "nvidia.com/gpu.compute.minor": "9",
-}
+GPUS_PER_NODE = int(L4_LABELS["nvidia.com/gpu.count"])
 CAPACITY = {"nvidia.com/gpu": str(GPUS_PER_NODE), "cpu": "96", "memory": "768Gi", "pods": "110"}
 
 

@@ -36,6 +36,22 @@ L4_LABELS = {
 Object = dict[str, Any]
 
 
+@contextmanager
+def operator_at_work(
+    cluster: Cluster, logs: Path, *, nodes: int, allocatable: Mapping[str, str]
+) -> "Iterator[OperatorWorld]":
+    """Yield the operator on so many fake nodes of L4, with the local Hub; it must end in order and without a trace."""
+    cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    cluster.add_kwok_nodes(nodes, prefix="l4", labels=L4_LABELS, allocatable=allocatable)
+    found = OperatorWorld(cluster, logs)
+    found.start_hub()
+    found.start_operator()
+    yield found
+    assert found.stop_operator() == 0
+    assert "Traceback" not in found.operator_log()
+    found.stop_hub()
+
+
 class OperatorWorld:
     """One cluster, one Hub, one operator; tests take a namespace each."""
 

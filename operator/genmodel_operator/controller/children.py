@@ -40,6 +40,13 @@ async def gather(ctx: Context) -> None:
     ]
 
 
+async def gather_live(ctx: Context) -> None:
+    """Read our children live, unless that was done: before something is taken from users."""
+    if not ctx.resync:
+        ctx.resync = True
+        await gather(ctx)
+
+
 def _frozen(objects: list[Object]) -> list[Revision]:
     """Return the revisions that can be read, newest first; one that cannot is left as it is."""
     revisions = []
@@ -157,8 +164,7 @@ async def _decide(ctx: Context) -> RolloutDecision:
     switches = ctx.serving is not None and decision.service != ctx.serving
     if ctx.resync or not (decision.remove or switches):
         return decision
-    ctx.resync = True
-    await gather(ctx)
+    await gather_live(ctx)
     return decide_rollout(_state(ctx))
 
 

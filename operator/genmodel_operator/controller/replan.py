@@ -52,9 +52,7 @@ async def reconsider(ctx: Context) -> None:
     ctx.current = stuck
     if planned is None or is_placed_alike(planned.plan, stuck.plan):
         return
-    if not ctx.resync:
-        ctx.resync = True
-        await children.gather(ctx)
+    await children.gather_live(ctx)
     if any(revision.id == stuck.id for revision in ctx.revisions) and is_stuck(ctx, stuck):
         log.info(
             "planned anew: it never served and found no node",
