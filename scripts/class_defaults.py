@@ -97,9 +97,10 @@ def _text(document: dict[str, Any]) -> str:
 
 def _default(name: str, **given: int) -> dict[str, Any] | None:
     try:
-        return json.loads(json.dumps(CONFIG_MAPPING[name](**given).to_dict(), default=str))
+        found: dict[str, Any] = json.loads(json.dumps(CONFIG_MAPPING[name](**given).to_dict(), default=str))
     except (ImportError, OSError, TypeError, ValueError, StrictDataclassError):
         return None  # classes that need parts of their own have no defaults
+    return found
 
 
 def _derived(name: str, default: dict[str, Any]) -> set[str]:

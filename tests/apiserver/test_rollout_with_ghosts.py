@@ -60,9 +60,16 @@ async def rolled(kubeconfig: Path, cluster: Cluster, team: str) -> dict[str, Any
         uid = cluster.kubectl("-n", team, "get", "gm", NAME, "-o", "jsonpath={.metadata.uid}")
         model = a_model(metadata={"name": NAME, "namespace": team, "uid": uid})
         old, new = revisions(model)
+        unused: Any = None
         tools = Tools(
-            client=client, hub=None, cache=ChildCache(), inventory=None, runtimes=None, settings=SETTINGS, now=str
-        )  # type: ignore[arg-type]
+            client=client,
+            hub=unused,
+            cache=ChildCache(),
+            inventory=unused,
+            runtimes=unused,
+            settings=SETTINGS,
+            now=str,
+        )
         first = Context(tools=tools, model=model, resync=False, current=old)
         await children.gather(first)
         await children.apply(first)

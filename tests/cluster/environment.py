@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +24,7 @@ from tests.cluster.prerequisites import (
     missing_packages,
 )
 from tests.cluster.rootless import user_namespaces_work
+from tests.cluster.versions import ENGINE_PYTHON
 
 KUBECONFIG_VARIABLE = "GENMODEL_KUBECONFIG"
 REGISTRY_VARIABLE = "IMAGE_REGISTRY"
@@ -38,6 +40,7 @@ class Environment:
     rung: Rung
     no_control_plane: str
     no_real_node: str
+    no_engine: str
     kubeconfig: Path | None = None
     registry: str = ""
 
@@ -52,8 +55,10 @@ class Machine:
     is_debian: bool
     missing_for_control_plane: tuple[str, ...]
     missing_for_node: tuple[str, ...]
+    missing_for_engine: tuple[str, ...]
     engine: str
     has_kind: bool
+    python: tuple[int, int]
 
 
 def look_at_machine(find_engine: Callable[[], str] | None = None) -> Machine:
@@ -68,8 +73,10 @@ def look_at_machine(find_engine: Callable[[], str] | None = None) -> Machine:
         is_debian=is_debian(),
         missing_for_control_plane=tuple(missing_packages(CONTROL_PLANE)),
         missing_for_node=node,
+        missing_for_engine=() if find_library("numa") else ("libnuma1",),
         engine="" if best else (find_engine or answering_engine)(),
         has_kind=bool(shutil.which("kind")),
+        python=sys.version_info[:2],
     )
 
 
@@ -93,19 +100,18 @@ def _answers(program: str) -> bool:
 def detect(variables: Mapping[str, str] = os.environ, *, machine: Machine | None = None) -> Environment:
     """Return the highest rung that can be had here."""
     machine = machine or look_at_machine()
-    no_control_plane = _why_no_control_plane(machine)
+    no_control_plane, no_engine = _why_no_control_plane(machine), _why_no_engine(machine)
     kubeconfig = variables.get(KUBECONFIG_VARIABLE, "")
     registry = variables.get(REGISTRY_VARIABLE, "")
     if kubeconfig:
-        return Environment(
-            "foreign", no_control_plane, _why_not_foreign(kubeconfig, registry), Path(kubeconfig), registry
-        )
+        no_node = _why_not_foreign(kubeconfig, registry)
+        return Environment("foreign", no_control_plane, no_node, no_engine, Path(kubeconfig), registry)
     no_node = _why_no_node(machine)
     if not no_node:
-        return Environment("node", no_control_plane, "")
+        return Environment("node", no_control_plane, "", no_engine)
     if machine.engine and machine.has_kind:
-        return Environment("kind", no_control_plane, "")
-    return Environment("none", no_control_plane, f"{no_node}; {_why_not_kind(machine)}")
+        return Environment("kind", no_control_plane, "", no_engine)
+    return Environment("none", no_control_plane, f"{no_node}; {_why_not_kind(machine)}", no_engine)
 
 
 def _why_no_control_plane(machine: Machine) -> str:
@@ -125,6 +131,17 @@ def _why_no_node(machine: Machine) -> str:
         return "a real node needs root"
     if machine.missing_for_node and not machine.is_debian:
         return f"a real node needs Debian or Ubuntu, or these installed: {', '.join(machine.missing_for_node)}"
+    return ""
+
+
+def _why_no_engine(machine: Machine) -> str:
+    if not machine.is_linux:
+        return "vLLM for CPU needs Linux"
+    if machine.python != ENGINE_PYTHON:
+        wanted, found = (".".join(map(str, version)) for version in (ENGINE_PYTHON, machine.python))
+        return f"vLLM for CPU is locked for Python {wanted}; this is {found}"
+    if machine.missing_for_engine and not (machine.is_root and machine.is_debian):
+        return f"vLLM for CPU needs {', '.join(machine.missing_for_engine)}"
     return ""
 
 

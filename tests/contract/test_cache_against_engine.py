@@ -22,7 +22,7 @@ from genmodel_operator.sizing.shape.model import (
 )
 from tests import builders_cache as models
 from tests.builders_cache import GIB, layout_of, shape_of, uniform, windowed
-from tests.cluster.errors import ClusterError
+from tests.cluster import Environment
 from tests.cluster.images import vllm_site_packages
 from tests.cluster.images.site_packages import site_packages_env
 from tests.conftest import showing_progress
@@ -105,13 +105,14 @@ DRAFTED: dict[ModelShape, Mixer] = {
 
 
 @pytest.fixture(scope="module")
-def answers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def answers(
+    environment: Environment, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
     """What the engine says to every case."""
+    if environment.no_engine:
+        pytest.skip(environment.no_engine)
     with showing_progress(pytestconfig):
-        try:
-            site_packages = vllm_site_packages()
-        except ClusterError as error:
-            pytest.skip(str(error))
+        site_packages = vllm_site_packages()
     done = subprocess.run(
         [sys.executable, "-P", str(ORACLE)],
         input=json.dumps([engine_case(case) for case in CASES]),

@@ -16,7 +16,7 @@ import pytest
 
 from examples.demo.models import chat_model, minilm_model, reference_embeddings
 from examples.demo.models.corpus import read_fables, told
-from tests.cluster.errors import ClusterError
+from tests.cluster import Environment
 from tests.cluster.images.site_packages import site_packages_env
 from tests.cluster.progress import wait_until
 from tests.conftest import showing_progress
@@ -29,12 +29,11 @@ TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interes
 
 
 @pytest.fixture(scope="module")
-def models(pytestconfig: pytest.Config) -> dict[str, Path]:
+def models(environment: Environment, pytestconfig: pytest.Config) -> dict[str, Path]:
+    if environment.no_engine:
+        pytest.skip(environment.no_engine)
     with showing_progress(pytestconfig):
-        try:
-            return {"chat": chat_model(), "minilm": minilm_model()}
-        except ClusterError as error:
-            pytest.skip(str(error))
+        return {"chat": chat_model(), "minilm": minilm_model()}
 
 
 class Server:

@@ -95,6 +95,12 @@ async def test_the_facts_of_an_embedding_model(asking: Asking) -> None:
     assert facts.files[0].path == "1_Pooling/config.json"
 
 
+async def test_the_facts_of_a_model_of_full_size_take_one_range_of_its_file(hub: HubServer, asking: Asking) -> None:
+    facts = await asking.resolve("acme/large-llama")
+    assert (facts.parameters, facts.weights_bytes) == (122_610_069_504, 245_220_139_008)
+    assert [entry.range for entry in hub.log() if entry.port == "cdn"] == ["bytes=0-99999"]
+
+
 async def test_facts_go_through_a_document_unchanged(asking: Asking) -> None:
     facts = await asking.resolve(SHARDED)
     assert json.loads(json.dumps(facts_to_json(facts)))["commit"] == facts.commit
@@ -195,6 +201,8 @@ async def test_what_a_person_must_mend(
         pytest.param("acme/adapter", Reason.ADAPTER_REPOSITORY, id="an adapter"),
         pytest.param("acme/remote-code", Reason.REMOTE_CODE_REQUIRED, id="own code"),
         pytest.param("acme/empty", Reason.NO_WEIGHTS, id="no weights"),
+        pytest.param("acme/draft", Reason.DRAFT_MODEL, id="a draft model"),
+        pytest.param("acme/speech", Reason.TASK_UNSUPPORTED, id="a model that is not for text"),
     ],
 )
 async def test_what_cannot_be_served(hub: HubServer, asking: Asking, repository: str, want_reason: Reason) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.errors import ClusterError
+from tests.cluster import Environment
 from tests.cluster.images import vllm_site_packages
 from tests.fakes.hub import HubServer
 from tests.fakes.hub_models import LLAMA_CONFIG, a_repository, llama_files
@@ -36,11 +36,10 @@ START_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
-def site_packages() -> Path:
-    try:
-        return vllm_site_packages()
-    except ClusterError as error:
-        pytest.skip(str(error))
+def site_packages(environment: Environment) -> Path:
+    if environment.no_engine:
+        pytest.skip(environment.no_engine)
+    return vllm_site_packages()
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from genmodel_operator import __version__
-from tests.cluster.errors import ClusterError
 from tests.cluster.images.builder import Builder, write_context
 from tests.cluster.images.operator import CONFIG
 from tests.cluster.images.rootfs import USER_ID
-from tests.cluster.prerequisites import ensure_commands, is_root
+from tests.cluster.prerequisites import ensure_commands, is_debian, is_root, missing_packages
 from tests.conftest import showing_progress
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
+BUILDAH = {"buildah": "buildah"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,11 @@ class Built:
 def built(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Built]:
     if not is_root():
         pytest.skip("a build in a chroot, without a container engine, needs root")
+    if missing_packages(BUILDAH) and not is_debian():
+        pytest.skip("buildah is not installed, and this system is not Debian or Ubuntu")
     builder = Builder(tmp_path_factory.mktemp("buildah"))
     with showing_progress(pytestconfig):
-        try:
-            ensure_commands({"buildah": "buildah"})
-        except ClusterError as error:
-            pytest.skip(f"no buildah: {error}")
+        ensure_commands(BUILDAH)
         context = write_context(ROOT, builder.folder / "context")
         image = builder.build("operator/Dockerfile", context=context, base=builder.pull_base())
     yield Built(builder, image, builder.container(image))

@@ -116,7 +116,7 @@ def test_download_is_shown_and_a_model_deleted_meanwhile_leaves_nothing(platform
         platform.wish("slow", EMBEDDINGS)
 
         def downloading() -> bool:
-            return platform.get("gm", "slow").get("status", {}).get("download", {}).get("bytesDone", 0) > 0
+            return bool(platform.get("gm", "slow").get("status", {}).get("download", {}).get("bytesDone", 0) > 0)
 
         wait_until("bytes in status", downloading, timeout_seconds=90)
         download = platform.get("gm", "slow")["status"]["download"]

@@ -16,7 +16,8 @@ _COMMON: Mapping[str, Any] = {
     "torch_dtype": "bfloat16",
 }
 
-MIXTURE_CONFIG: Mapping[str, Any] = _COMMON | {
+MIXTURE_CONFIG: Mapping[str, Any] = {
+    **_COMMON,
     "architectures": ["Qwen3MoeForCausalLM"],
     "model_type": "qwen3_moe",
     "num_hidden_layers": 2,
@@ -28,7 +29,8 @@ MIXTURE_CONFIG: Mapping[str, Any] = _COMMON | {
     "decoder_sparse_step": 1,
     "mlp_only_layers": [],
 }
-LATENT_CONFIG: Mapping[str, Any] = _COMMON | {
+LATENT_CONFIG: Mapping[str, Any] = {
+    **_COMMON,
     "architectures": ["DeepseekV2ForCausalLM"],
     "model_type": "deepseek_v2",
     "num_hidden_layers": 2,
@@ -45,7 +47,8 @@ LATENT_CONFIG: Mapping[str, Any] = _COMMON | {
     "first_k_dense_replace": 1,
     "moe_layer_freq": 1,
 }
-HYBRID_CONFIG: Mapping[str, Any] = _COMMON | {
+HYBRID_CONFIG: Mapping[str, Any] = {
+    **_COMMON,
     "architectures": ["Qwen3NextForCausalLM"],
     "model_type": "qwen3_next",
     "num_hidden_layers": 4,

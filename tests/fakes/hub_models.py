@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
 
-from tests.fakes.hub_store import Blob, Commit, Repository
+from tests.fakes.hub_store import Blob, Commit, HollowBlob, Repository
 
 Shapes = Mapping[str, tuple[str, tuple[int, ...]]]
 
@@ -16,7 +16,7 @@ _TOP_BYTES = {"BF16": (0x3C, 0xBC), "F16": (0x20, 0xA0), "F32": (0x3C, 0xBC)}
 
 CHAT_TEMPLATE = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}assistant: "
 
-LLAMA_CONFIG: Mapping[str, Any] = {
+LLAMA_CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
     "hidden_size": 64,
@@ -34,6 +34,18 @@ LLAMA_CONFIG: Mapping[str, Any] = {
     "bos_token_id": 257,
     "eos_token_id": 258,
     "torch_dtype": "bfloat16",
+}
+
+# 123 billion parameters: too many for eight devices of 24 GB, not for sixteen.
+LARGE_CONFIG: Mapping[str, Any] = LLAMA_CONFIG | {
+    "hidden_size": 12288,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 88,
+    "num_attention_heads": 96,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "vocab_size": 32768,
+    "max_position_embeddings": 32768,
 }
 
 BERT_CONFIG: Mapping[str, Any] = {
@@ -63,13 +75,26 @@ def as_json(value: object) -> bytes:
 
 def safetensors_file(shapes: Shapes, *, seed: int = 0) -> bytes:
     """A safetensors file with small random numbers in tensors of these dtypes and shapes."""
-    rng, header, data = random.Random(seed), {}, bytearray()
+    rng = random.Random(seed)
+    data = b"".join(_numbers(rng, dtype, prod(shape)) for dtype, shape in shapes.values())
+    return framed_header(_header(shapes)) + data
+
+
+def hollow_safetensors(shapes: Shapes) -> HollowBlob:
+    """A safetensors file whose header says all of these tensors, without their numbers."""
+    header = _header(shapes)
+    head = framed_header(header)
+    return HollowBlob(head, len(head) + max(entry["data_offsets"][1] for entry in header.values() if "dtype" in entry))
+
+
+def _header(shapes: Shapes) -> dict[str, Any]:
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    begin = 0
     for name, (dtype, shape) in shapes.items():
-        content = _numbers(rng, dtype, prod(shape))
-        offsets = [len(data), len(data) + len(content)]
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": offsets}
-        data += content
-    return framed_header({"__metadata__": {"format": "pt"}, **header}) + bytes(data)
+        end = begin + prod(shape) * _WIDTHS[dtype]
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+        begin = end
+    return header
 
 
 def framed_header(header: Mapping[str, Any]) -> bytes:
@@ -218,13 +243,36 @@ def bert_files() -> dict[str, bytes]:
     }
 
 
-def a_repository(name: str, *commits: Mapping[str, bytes], **properties: Any) -> Repository:
+def a_repository(name: str, *commits: Mapping[str, bytes | Blob], **properties: Any) -> Repository:
     """A repository from the files of its commits, oldest first; ``main`` is the last, ``v1.0`` the first."""
     made = [
-        Commit({path: Blob(content) for path, content in files.items()}, title=f"Commit {number}")
+        Commit({path: _blob(content) for path, content in files.items()}, title=f"Commit {number}")
         for number, files in enumerate(commits, start=1)
     ]
     return Repository(name, made, **properties)
+
+
+def _blob(content: bytes | Blob) -> Blob:
+    return content if isinstance(content, Blob) else Blob(content)
+
+
+def large_files() -> dict[str, bytes | Blob]:
+    """A Llama repository of full size, of which only what says how large it is was made."""
+    others = without(llama_files(), "config.json", "model.safetensors")
+    weights = hollow_safetensors(llama_shapes(LARGE_CONFIG))
+    return {**others, "config.json": as_json(LARGE_CONFIG), "model.safetensors": weights}
+
+
+def draft_files() -> dict[str, bytes]:
+    """The small head that guesses ahead for a large model, as EAGLE stores it."""
+    config = {**LLAMA_CONFIG, "architectures": ["LlamaForCausalLMEagle"], "num_hidden_layers": 1, "model_type": "eagle"}
+    return {**llama_files(), "config.json": as_json(config)}
+
+
+def speech_files() -> dict[str, bytes]:
+    """A model that hears, and neither writes text by itself nor embeds it."""
+    config = {"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper", "d_model": 64}
+    return {"config.json": as_json(config), "model.safetensors": safetensors_file({"a": ("F32", (4,))})}
 
 
 def without(files: Mapping[str, bytes], *paths: str) -> dict[str, bytes]:
@@ -251,6 +299,9 @@ def standard_repositories() -> list[Repository]:
                                       "adapter_model.safetensors": safetensors_file({"a": ("F32", (4,))})}),
         a_repository("acme/remote-code", {**llama, "config.json": as_json(remote), "modeling_own.py": b"pass\n"}),
         a_repository("acme/empty", {"README.md": b"nothing here\n"}),
+        a_repository("acme/draft", draft_files(), **generate),
+        a_repository("acme/speech", speech_files(), pipeline_tag="automatic-speech-recognition"),
+        a_repository("acme/large-llama", large_files(), **generate),
     ]  # fmt: skip
 
 

