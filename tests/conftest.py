@@ -8,17 +8,45 @@ from contextlib import AbstractContextManager, nullcontext
 import pytest
 
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
+from tests.leftovers import Leftovers
+
+LEFTOVERS = pytest.StashKey[Leftovers]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Add our marker, and keep looptime from making an event loop in every plain test, which nobody closes."""
     config.addinivalue_line("markers", "own_node: starts a real node of its own, so it comes before the shared one")
+    config.stash[LEFTOVERS] = Leftovers()
     asyncio.set_event_loop(None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that need the machine's only real node to themselves first."""
     items.sort(key=lambda item: item.get_closest_marker("own_node") is None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note when each test begins, to know who made what is left on the shared control plane."""
+    item.config.stash[LEFTOVERS].began(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def leftovers(pytestconfig: pytest.Config) -> Leftovers:
+    """Return what knows which objects may stay on the shared control plane."""
+    return pytestconfig.stash[LEFTOVERS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left(request: pytest.FixtureRequest, leftovers: Leftovers) -> Iterator[None]:
+    """Look after each module that used the shared control plane, once its own fixtures have ended."""
+    yield
+    if any("control_plane" in getattr(item, "fixturenames", ()) for item in items_beside(request)):
+        leftovers.check()
+
+
+def items_beside(request: pytest.FixtureRequest) -> list[pytest.Item]:
+    """Return the tests of this run that are in the module of the request."""
+    return [item for item in request.session.items if item.path == request.path]
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +62,18 @@ def showing_progress(config: pytest.Config) -> AbstractContextManager[None]:
 
 
 @pytest.fixture(scope="session")
-def control_plane(environment: Environment, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def control_plane(environment: Environment, pytestconfig: pytest.Config, leftovers: Leftovers) -> Iterator[Cluster]:
     """Yield a cluster with a real control plane and kwok, of this pytest process alone."""
     if environment.no_control_plane:
         pytest.skip(environment.no_control_plane)
     cluster = Cluster(f"test-{os.getpid()}")
     with showing_progress(pytestconfig):
         cluster.__enter__()
+    leftovers.kubectl = cluster.kubectl
     try:
         yield cluster
     finally:
+        leftovers.kubectl = None
         with showing_progress(pytestconfig):
             cluster.__exit__(None, None, None)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from uuid import uuid4
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from tests import shown
 from tests.cluster import Cluster
+from tests.extra_nodes import extra_nodes
 
 ROOT = Path(__file__).parents[1]
 HUB_PORT, CDN_PORT, OPERATOR_PORT = 8090, 8091, 8080
@@ -42,21 +44,27 @@ def operator_at_work(
 ) -> "Iterator[OperatorWorld]":
     """Yield the operator on so many fake nodes of L4, with the local Hub; it must end in order and without a trace."""
     cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    cluster.add_kwok_nodes(nodes, prefix="l4", labels=L4_LABELS, allocatable=allocatable)
-    found = OperatorWorld(cluster, logs)
-    found.start_hub()
-    found.start_operator()
-    yield found
-    assert found.stop_operator() == 0
-    assert "Traceback" not in found.operator_log()
-    found.stop_hub()
+    with extra_nodes(cluster, nodes, prefix="l4", labels=L4_LABELS, allocatable=allocatable) as names:
+        found = OperatorWorld(cluster, logs, nodes=names)
+        found.start_hub()
+        found.start_operator()
+        yield found
+        found.assert_ends_in_order()
+        found.stop_hub()
+
+
+def tracebacks(log: str) -> list[str]:
+    """Return the lines of a log that tell of an error that nobody expected, each with where it came from."""
+    return [line[:4000] for line in log.splitlines() if "Traceback" in line]
 
 
 class OperatorWorld:
     """One cluster, one Hub, one operator; tests take a namespace each."""
 
-    def __init__(self, cluster: Cluster, logs: Path) -> None:
+    def __init__(self, cluster: Cluster, logs: Path, *, nodes: Sequence[str] = ()) -> None:
         self.cluster = cluster
+        self.nodes = nodes
+        """Names of the fake nodes that are there all the time."""
         self._logs = logs
         self._operator: subprocess.Popen[Any] | None = None
         self._hub: subprocess.Popen[Any] | None = None
@@ -93,6 +101,12 @@ class OperatorWorld:
         assert self._operator is not None
         self._operator.send_signal(number)
         return int(self._operator.wait(40))
+
+    def assert_ends_in_order(self) -> None:
+        """End the operator; it must say that it ended, and have met nothing that it was not written for."""
+        code, unexpected = self.stop_operator(), tracebacks(self.operator_log())
+        assert code == 0, f"the operator ended with {code}; its log ends with:\n{self.operator_log()[-2000:]}"
+        assert not unexpected, "the operator's log has tracebacks:\n" + "\n".join(unexpected)
 
     def operator_log(self) -> str:
         return (self._logs / "operator.log").read_text()
@@ -184,13 +198,18 @@ class OperatorWorld:
 
     def row(self, namespace: str, name: str) -> dict[str, str]:
         """The line of ``kubectl get gm``, by column."""
-        head, line = self.cluster.kubectl("-n", namespace, "get", "gm", name).splitlines()
-        starts = [head.index(column) for column in head.split()]
-        ends = [*starts[1:], len(line) + 1]
-        return {column: line[start:end].strip() for column, start, end in zip(head.split(), starts, ends, strict=True)}
+        return shown.row_of(self.cluster.kubectl, namespace, name)
 
     def describe(self, namespace: str, name: str) -> str:
         return " ".join(self.cluster.kubectl("-n", namespace, "describe", "gm", name).split())
+
+    def assert_shown(self, namespace: str, name: str, **wanted: Any) -> shown.Shown:
+        """Wait until a person sees it in ``kubectl get gm`` and in ``kubectl describe gm``; see ``tests.shown``."""
+        return shown.assert_shown(self.cluster.kubectl, namespace, name, **wanted)
+
+    def look(self, namespace: str, name: str) -> shown.Shown:
+        """What a person sees now."""
+        return shown.look(self.cluster.kubectl, namespace, name)
 
     def condition(self, namespace: str, name: str, kind: str = "Ready") -> Mapping[str, Any]:
         conditions = self.get(namespace, "gm", name).get("status", {}).get("conditions", [])

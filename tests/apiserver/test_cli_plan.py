@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests import builders_nodes as nodes
+from tests.extra_nodes import extra_nodes
 from tests.operator_world import HUB, OperatorWorld
 
 pytestmark = pytest.mark.apiserver
@@ -47,9 +48,9 @@ def a_user(world: OperatorWorld, namespace: str, folder: Path, *resources: str) 
 
 @pytest.fixture(scope="module")
 def h100(world: OperatorWorld) -> Iterator[str]:
-    names = world.cluster.add_kwok_nodes(1, prefix="plan", labels=nodes.GFD_H100, allocatable={"nvidia.com/gpu": "8"})
-    yield names[0]
-    world.cluster.kubectl("delete", "node", *names)
+    devices = {"nvidia.com/gpu": "8"}
+    with extra_nodes(world.cluster, 1, prefix="plan", labels=nodes.GFD_H100, allocatable=devices) as (name,):
+        yield name
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from genmodel_operator.cli.facts_file import facts_text
 from tests.builders import some_facts
 from tests.cluster import Cluster
 from tests.crd_samples import manifest
+from tests.extra_nodes import extra_nodes
 
 pytestmark = pytest.mark.apiserver
 
@@ -30,9 +31,8 @@ LABELS = {
 @pytest.fixture(scope="module")
 def cluster(control_plane: Cluster) -> Iterator[Cluster]:
     control_plane.kubectl("create", "namespace", NAMESPACE)
-    nodes = control_plane.add_kwok_nodes(1, prefix="render", labels=LABELS, allocatable={"nvidia.com/gpu": "2"})
-    yield control_plane
-    control_plane.kubectl("delete", "node", *nodes)
+    with extra_nodes(control_plane, 1, prefix="render", labels=LABELS, allocatable={"nvidia.com/gpu": "2"}):
+        yield control_plane
     control_plane.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster import Cluster, ClusterError, HostedCluster
 from tests.cluster.progress import wait_until
+from tests.extra_nodes import extra_nodes
 
 pytestmark = pytest.mark.apiserver
 NAMESPACE = "cluster-tests"
@@ -59,8 +60,20 @@ def test_the_host_reaches_it_by_loopback(cluster: Cluster) -> None:
     assert done.stdout == f"namespace/{NAMESPACE}\n"
 
 
-def test_a_fake_node_holds_as_many_pods_as_it_has_gpus(cluster: Cluster) -> None:
-    assert cluster.add_kwok_nodes(1, prefix="h100", labels=H100, allocatable={"nvidia.com/gpu": "8"}) == ["h100-0"]
+@pytest.fixture
+def h100(cluster: Cluster) -> Iterator[str]:
+    with extra_nodes(cluster, 1, prefix="h100", labels=H100, allocatable={"nvidia.com/gpu": "8"}) as names:
+        yield names[0]
+
+
+@pytest.fixture
+def plain(cluster: Cluster) -> Iterator[str]:
+    with extra_nodes(cluster, 1, prefix="plain") as names:
+        yield names[0]
+
+
+def test_a_fake_node_holds_as_many_pods_as_it_has_gpus(cluster: Cluster, h100: str) -> None:
+    assert h100 == "h100-0"
     cluster.apply(*(gpu_pod(f"pod-{index}", gpus=4) for index in range(3)))
     wait_until("two pods", lambda: phases(cluster) == ["Pending", "Running", "Running"], timeout_seconds=30)
     waiting = cluster.kubectl("get", "pods", "-n", NAMESPACE, "--field-selector=status.phase=Pending", "-o", "json")
@@ -69,8 +82,8 @@ def test_a_fake_node_holds_as_many_pods_as_it_has_gpus(cluster: Cluster) -> None
     assert "Insufficient nvidia.com/gpu" in condition["message"]
 
 
-def test_a_deployment_becomes_available(cluster: Cluster) -> None:
-    cluster.add_kwok_nodes(1, prefix="plain")
+def test_a_deployment_becomes_available(cluster: Cluster, plain: str) -> None:
+    assert plain == "plain-0"
     labels = {"app": "web"}
     template = {"metadata": {"labels": labels}, "spec": gpu_pod("web", gpus=0)["spec"] | {"nodeSelector": {}}}
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests import builders_nodes as nodes
+from tests.extra_nodes import extra_nodes
 from tests.operator_world import OperatorWorld
 
 pytestmark = pytest.mark.apiserver
@@ -34,11 +35,9 @@ def node(
     world: OperatorWorld, labels: Mapping[str, str], devices: Mapping[str, str], *taints: Mapping[str, str]
 ) -> Iterator[str]:
     """Have one more node with these labels for a while."""
-    (name,) = world.cluster.add_kwok_nodes(1, prefix="vendor", labels=labels, allocatable=devices, taints=taints)
-    try:
+    properties = {"labels": labels, "allocatable": devices, "taints": taints}
+    with extra_nodes(world.cluster, 1, prefix="vendor", **properties) as (name,):
         yield name
-    finally:
-        world.cluster.kubectl("delete", "node", name)
 
 
 @pytest.fixture(scope="class")

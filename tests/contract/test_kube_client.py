@@ -35,6 +35,7 @@ from genmodel_operator.kube.kinds import (
 from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
 from tests.crd_cluster import install_crd
+from tests.extra_nodes import extra_nodes
 
 pytestmark = pytest.mark.apiserver
 
@@ -178,8 +179,8 @@ class TestRead:
         assert names == {f"page-{number}" for number in range(7)}
 
     async def test_objects_without_namespace(self, client: KubeClient, control_plane: Cluster) -> None:
-        control_plane.add_kwok_nodes(1, prefix="clientnode")
-        assert await client.list(NODE)
+        with extra_nodes(control_plane, 1, prefix="clientnode") as (name,):
+            assert name in [node["metadata"]["name"] for node in await client.list(NODE)]
         await client.may_list(NODE)
 
     async def test_discovery_knows_our_kind_and_not_others(self, client: KubeClient, team: str) -> None:
