@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,17 @@ class OperatorWorld:
         self._operator = self.cluster.popen(args, env=environment, log=self._logs / "operator.log")
         if wait:
             self._until(lambda: self._get(self._operator_port, "/readyz") is not None, "the operator is ready")
+
+    def readiness(self) -> Object:
+        """What the operator says of itself, also while it is not ready."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._operator_port}/readyz", timeout=5) as answer:
+                found: Object = json.load(answer)
+        except urllib.error.HTTPError as error:
+            found = json.load(error)
+        except OSError as error:
+            found = {"ready": False, "problems": {"test": str(error)}}
+        return found
 
     def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self._operator is not None
@@ -224,7 +236,7 @@ class OperatorWorld:
         )
         return self.row(namespace, name)
 
-    def until(self, done: Callable[[], bool], what: str, *, seconds: float = WAIT_SECONDS) -> None:
+    def until(self, done: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = WAIT_SECONDS) -> None:
         self._until(done, what, seconds=seconds)
 
     def _until(self, done: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = WAIT_SECONDS) -> None:

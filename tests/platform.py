@@ -10,6 +10,7 @@ from typing import Any
 
 from examples.demo.models import chat_model, minilm_model
 from examples.demo.steps import CDN_PORT, CHAT, EMBEDDINGS, HUB_PORT, ROOT, install_chart
+from tests import shown
 from tests.cluster import Cluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
@@ -55,6 +56,10 @@ class Platform:
             hint=str(self.ready(name)),
         )
         return self.cluster.kubectl("get", "gm", name)
+
+    def assert_shown(self, name: str, *, seconds: float = 420.0, **wanted: Any) -> shown.Shown:
+        """Wait until a person sees it in `kubectl get gm` and in `kubectl describe gm`; see `tests.shown`."""
+        return shown.assert_shown(self.cluster.kubectl, "default", name, seconds=seconds, **wanted)
 
     def endpoint(self, name: str) -> str:
         address = self.get("service", name)["spec"]["clusterIP"]

@@ -111,6 +111,24 @@ def test_bad_input_is_refused_by_kubectl_with_the_field(
     assert want_message in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("document", "want_message"),
+    [
+        pytest.param(manifest("wrong", modle="a/b"), 'unknown field "spec.modle"', id="a misspelt field"),
+        pytest.param(manifest("wrong", model=""), "must be org/name as on the Hub", id="an empty model"),
+        pytest.param(manifest("wrong", model="mistral"), "must be org/name as on the Hub", id="a malformed model"),
+    ],
+)
+def test_what_kubectl_refuses_is_not_there(api: Cluster, document: dict[str, Any], want_message: str) -> None:
+    answer = api.run(["kubectl", "apply", "-f", "-"], input=json.dumps(document), check=False)
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert want_message in answer.stderr
+    for look in ("get", "describe"):
+        seen = api.run(["kubectl", look, "gm", "wrong"], check=False)
+        assert (seen.returncode, seen.stdout) == (1, "")
+        assert 'generativemodels.genmodel.dev "wrong" not found' in seen.stderr
+
+
 def test_six_lines_are_enough_and_show_the_contract_defaults(api: Cluster) -> None:
     answer = try_apply(api, manifest(model="a/b"))
     assert json.loads(answer.stdout)["spec"] == {

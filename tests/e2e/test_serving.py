@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -103,10 +104,13 @@ def test_embeddings_equal_the_reference_library(platform: Platform) -> None:
 
 def test_a_bad_engine_argument_is_named_where_people_look(platform: Platform) -> None:
     platform.wish("odd", CHAT, engine={"args": ["--no-such-flag"]})
-    row = platform.wait_for("odd", "BadEngineArgument")
-    assert "False" in row
-    assert "--no-such-flag" in platform.ready("odd")["message"]
-    assert "--no-such-flag" in platform.cluster.kubectl("describe", "gm", "odd")
+    platform.assert_shown(
+        "odd",
+        reason="BadEngineArgument",
+        words=("--no-such-flag", "correct or remove the entry in spec.engine.args"),
+        event="Warning BadEngineArgument",
+        row={"READY": "False"},
+    )
     platform.delete("odd")
 
 
@@ -114,21 +118,34 @@ def test_download_is_shown_and_a_model_deleted_meanwhile_leaves_nothing(platform
     platform.hub_fault(match="model.safetensors", port="cdn", bytes_per_second=500_000, times=None)
     try:
         platform.wish("slow", EMBEDDINGS)
-
-        def downloading() -> bool:
-            return bool(platform.get("gm", "slow").get("status", {}).get("download", {}).get("bytesDone", 0) > 0)
-
-        wait_until("bytes in status", downloading, timeout_seconds=90)
-        download = platform.get("gm", "slow")["status"]["download"]
-        assert 0 < download["bytesDone"] < download["bytesTotal"]
-        assert "downloading the weights" in platform.ready("slow")["message"]
-        started = time.monotonic()
+        wait_until("bytes in status", lambda: downloaded(platform, "slow") > 0, timeout_seconds=90)
+        total = platform.get("gm", "slow")["status"]["download"]["bytesTotal"]
+        seen = platform.assert_shown(
+            "slow",
+            reason="Downloading",
+            words=("downloading the weights:", f"Bytes Total: {total}"),
+            event="Normal Downloading",
+            row={"READY": "False", "REPLICAS": "0/1"},
+        )
+        told = re.search(r"Bytes Done: (\d+)", seen.text)
+        assert told is not None
+        assert 0 < int(told[1]) < total
+        assert seen.warnings == []
         platform.delete("slow")
-        wait_until("its pods to be gone", lambda: platform.pods("slow") == [], timeout_seconds=60)
-        assert time.monotonic() - started < 60
+        wait_until("its pods to be gone", lambda: platform.pods("slow") == [], timeout_seconds=120)
     finally:
         platform.clear_hub_faults()
+    for look in ("get", "describe"):
+        gone = platform.cluster.run(["kubectl", look, "gm", "slow"], check=False)
+        assert (gone.returncode, gone.stdout) == (1, "")
+        assert '"slow" not found' in gone.stderr
     left = platform.cluster.kubectl(
         "get", "deployments,services,controllerrevisions", "-l", "genmodel.dev/model=slow", "-o", "json"
     )
     assert json.loads(left)["items"] == []
+
+
+def downloaded(platform: Platform, name: str) -> int:
+    """Return the bytes that status says are there."""
+    download = platform.get("gm", name).get("status", {}).get("download", {})
+    return int(download.get("bytesDone", 0))

@@ -159,8 +159,8 @@ TABLE: dict[str, ReasonInfo] = {
     ),
     Reason.TASK_UNSUPPORTED: ReasonInfo(
         _PERSON,
-        "spec.task: {repository} is made for {found}, which cannot be served as {wanted}",
-        "choose a text generation or embedding model, or set spec.task to what the model does",
+        "{field}: {repository} is made for {found}, which cannot be served as {wanted}",
+        "{change}",
     ),
     Reason.PICKLE_ONLY: ReasonInfo(
         _PERSON,

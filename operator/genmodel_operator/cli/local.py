@@ -8,11 +8,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from genmodel_operator.api.reasons import Reason
 from genmodel_operator.cli.assumed import assumed_tensors
 from genmodel_operator.cli.input import REFUSED, CommandError
 from genmodel_operator.hub.context_length import NoLength, context_length
-from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile
+from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, served_as_nothing
 from genmodel_operator.hub.parse import CONFIG, DOCUMENTS, check_servable, header_paths, parse_facts
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import LENGTH_BYTES, InvalidHeader, decode_header, header_length, stored_precision
@@ -110,8 +109,7 @@ def _of_config(file: Path, path: str, repository: str | None) -> ModelFacts:
     except (Unsizable, NoLength) as error:
         raise CommandError(f"{path}: {error}") from error
     except NotServed as error:
-        wanted = "Generate or Embed"
-        raise Refused(Reason.TASK_UNSUPPORTED, repository=named, found=str(error), wanted=wanted) from error
+        raise served_as_nothing(named, str(error)) from error
     quantization = config.get("quantization_config")
     declared = quantization if isinstance(quantization, Mapping) else {}
     weights_bytes = sum(tensor.size_bytes for tensor in tensors)

@@ -109,8 +109,28 @@ def choose_task(facts: ModelFacts, wanted: Task) -> ServedTask:
     task = ServedTask(wanted.value)
     if task not in facts.tasks:
         found = f"{_WORK[facts.task]} ({facts.architecture})"
-        raise Refused(Reason.TASK_UNSUPPORTED, repository=facts.repository, found=found, wanted=wanted.value)
+        change = f"set spec.task to {' or '.join(facts.tasks)}, or leave it out; or choose another model"
+        raise Refused(
+            Reason.TASK_UNSUPPORTED,
+            field="spec.task",
+            repository=facts.repository,
+            found=found,
+            wanted=wanted.value,
+            change=change,
+        )
     return task
+
+
+def served_as_nothing(repository: str, found: str) -> Refused:
+    """Return the refusal of a model that is made for something else than text; ``found`` says for what."""
+    return Refused(
+        Reason.TASK_UNSUPPORTED,
+        field="spec.model",
+        repository=repository,
+        found=found,
+        wanted="Generate or Embed",
+        change="choose a text generation or embedding model",
+    )
 
 
 _WORK = {ServedTask.GENERATE: "text generation", ServedTask.EMBED: "embeddings"}

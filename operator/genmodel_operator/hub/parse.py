@@ -7,7 +7,7 @@ from typing import Any
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.hub.context_length import ContextLength, NoLength, context_length, text_config
-from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor
+from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor, served_as_nothing
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import InvalidHeader, read_header, stored_precision
 from genmodel_runtime.selection import WEIGHT_INDEX, indexed_shards, wanted_paths, weight_paths
@@ -121,8 +121,7 @@ def _check_weights(repository: str, commit: str, paths: Sequence[str], documents
         base = _text(adapter.get("base_model_name_or_path")) if isinstance(adapter, Mapping) else None
         raise Refused(Reason.ADAPTER_REPOSITORY, repository=repository, base=base or "another model")
     if "model_index.json" in paths:
-        found = "image or video generation (a diffusers pipeline)"
-        raise Refused(Reason.TASK_UNSUPPORTED, repository=repository, found=found, wanted="Generate or Embed")
+        raise served_as_nothing(repository, "image or video generation (a diffusers pipeline)")
     if WEIGHT_INDEX in paths:
         raise _invalid(repository, WEIGHT_INDEX, "none of the files that it names is in the repository")
     for suffixes, reason in (((".gguf",), Reason.GGUF_ONLY), (_PICKLE_SUFFIXES, Reason.PICKLE_ONLY)):
@@ -221,8 +220,7 @@ def _tasks(info: Mapping[str, Any], documents: Mapping[str, Any]) -> tuple[Serve
             pipeline_tag=_text(info.get("pipeline_tag")),
         )
     except NotServed as error:
-        wanted = "Generate or Embed"
-        raise Refused(Reason.TASK_UNSUPPORTED, repository=str(info["id"]), found=str(error), wanted=wanted) from error
+        raise served_as_nothing(str(info["id"]), str(error)) from error
 
 
 def _context(repository: str, documents: Mapping[str, Any]) -> ContextLength:

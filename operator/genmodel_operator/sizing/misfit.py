@@ -56,7 +56,8 @@ def no_candidates(subject: Subject, inventory: Inventory) -> Misfit:
 def no_fit(subject: Subject, inventory: Inventory, found: Survey) -> Misfit:
     """Return the misfit of a cluster whose candidates are all too small or not able."""
     nearest = _nearest(found.rejections)
-    detail = f"{subject.facts.repository} does not fit: {refusal_text(nearest)}"
+    # Some reasons are the engine's own sentences, with a full stop.
+    detail = f"{subject.facts.repository} does not fit: {refusal_text(nearest).removesuffix('.')}"
     change = "; or ".join(islice(_changes(subject, inventory), _MOST_CHANGES))
     lines = tuple(RejectedCandidate(item.group.product, item.count, item.reason) for item in found.rejections)
     return replace(_misfit(Reason.NO_FIT, detail=detail, change=change or "choose a smaller model"), rejected=lines)
@@ -165,7 +166,7 @@ def _other_count(subject: Subject, inventory: Inventory) -> str | None:
 def _other_accelerator(subject: Subject, inventory: Inventory) -> str | None:
     """Propose what the cluster has, but spec.accelerator does not allow."""
     asked = subject.spec.accelerator
-    if asked.kind is AcceleratorKind.AUTO and asked.products is None:
+    if (asked.kind is AcceleratorKind.AUTO and asked.products is None) or _other_count(subject, inventory):
         return None
     found = _fits(_with_accelerator(subject, Accelerator(policy=asked.policy)), inventory)
     return f"allow {devices_text(found.group.product, found.count)} in spec.accelerator" if found else None

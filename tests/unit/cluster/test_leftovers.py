@@ -89,9 +89,7 @@ def test_tests_of_one_second_are_all_named(plane: Plane, noted: Leftovers) -> No
         pytest.param("GenerativeModel", "tiny", "going", False, id="a model in such a namespace"),
     ],
 )
-def test_what_may_be_there(
-    plane: Plane, noted: Leftovers, kind: str, name: str, namespace: str, ending: bool
-) -> None:
+def test_what_may_be_there(plane: Plane, noted: Leftovers, kind: str, name: str, namespace: str, ending: bool) -> None:
     noted.keep("node/l4-0")
     plane.make("Namespace", "going", ending=True)
     plane.make(kind, name, namespace, ending=ending)

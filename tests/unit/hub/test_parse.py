@@ -55,6 +55,11 @@ def header_of(content: bytes) -> dict[str, Any]:
 
 
 LLAMA = llama_files()
+NOT_TEXT = {
+    "field": "spec.model",
+    "wanted": "Generate or Embed",
+    "change": "choose a text generation or embedding model",
+}
 
 
 def llama(**config: Any) -> dict[str, bytes]:
@@ -208,7 +213,7 @@ INDEX = "model.safetensors.index.json"
         pytest.param(
             {"model_index.json": b"{}", "unet/diffusion_pytorch_model.safetensors": b""},
             Reason.TASK_UNSUPPORTED,
-            {"found": "image or video generation (a diffusers pipeline)", "wanted": "Generate or Embed"},
+            NOT_TEXT | {"found": "image or video generation (a diffusers pipeline)"},
             id="a diffusers pipeline",
         ),
         pytest.param(
@@ -232,7 +237,7 @@ INDEX = "model.safetensors.index.json"
         pytest.param(
             llama(architectures=["LlamaForSequenceClassification"]),
             Reason.TASK_UNSUPPORTED,
-            {"found": "classification (LlamaForSequenceClassification)", "wanted": "Generate or Embed"},
+            NOT_TEXT | {"found": "classification (LlamaForSequenceClassification)"},
             id="a classifier",
         ),
         pytest.param(
@@ -384,9 +389,8 @@ def test_the_task_is_chosen(tasks: tuple[ServedTask, ...], wanted: Task, want: S
 
 def test_a_task_that_the_model_cannot_do_is_refused() -> None:
     facts = some_facts(task=ServedTask.EMBED, tasks=(ServedTask.EMBED,), architecture="BertModel")
-    with pytest.raises(
-        Refused, match="is made for embeddings \\(BertModel\\), which cannot be served as Generate"
-    ) as error:
+    said = r"embeddings \(BertModel\), which cannot be served as Generate; set spec\.task to Embed, or leave it out"
+    with pytest.raises(Refused, match=said) as error:
         choose_task(facts, Task.GENERATE)
     assert error.value.reason is Reason.TASK_UNSUPPORTED
     assert set(error.value.values) == TABLE[Reason.TASK_UNSUPPORTED].fields

@@ -141,6 +141,15 @@ MISFITS = [
         id="more devices than a node has",
     ),
     pytest.param(
+        a_misfit(facts_of(MISTRAL_7B_V03), a_gpu_node("NVIDIA-L4", count=8), accelerator={"kind": "GPU", "count": 3}),
+        {
+            "detail": "example/mistralforcausallm does not fit: 3 x NVIDIA L4: "
+            "Total number of attention heads (32) must be divisible by tensor parallel size (3)",
+            "change": "set spec.accelerator.count to 1, or leave it out",
+        },
+        id="the engine's own sentence, and a way out that is told once",
+    ),
+    pytest.param(
         a_misfit(facts_of(LLAMA_33_70B), SMALL_CPU, accelerator={"kind": "CPU"}),
         {
             "detail": "example/llamaforcausallm does not fit: CPU: "
