@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -55,8 +56,9 @@ def operator_at_work(
 
 
 def tracebacks(log: str) -> list[str]:
-    """Return the lines of a log that tell of an error that nobody expected, each with where it came from."""
-    return [line[:4000] for line in log.splitlines() if "Traceback" in line]
+    """Return what a log tells of errors that nobody expected: whole entries, or the bare lines of an interpreter."""
+    entries = re.split(r"\n(?=\{)", log)
+    return [entry.strip()[-4000:] for entry in entries if "Traceback" in entry]
 
 
 class OperatorWorld:

@@ -1,7 +1,7 @@
 """The informer: watch events wake keys and feed the cache, and do nothing else.
 
 Nothing is decided from an event: it may be stale, and after a gap in a watch it may speak of an
-object that is gone. With ``__main__`` the only module that imports kopf.
+object that is gone. The only module that imports kopf.
 """
 
 import asyncio

@@ -52,6 +52,10 @@ def pods(world: OperatorWorld, tmp_path_factory: pytest.TempPathFactory) -> Iter
     server.terminate()
     server.wait(10)
     world.cluster.run(["ip", "route", "del", "local", FAKE_POD_RANGE, "dev", "lo"])
+    # The tests that come after plan with estimates.
+    assert world.stop_operator() == 0
+    world.cluster.kubectl("-n", PLATFORM, "delete", "configmap", STORE, "--ignore-not-found")
+    world.start_operator()
 
 
 def entries(world: OperatorWorld) -> dict[str, Object]:
