@@ -57,14 +57,18 @@ def up(environ: Mapping[str, str], model: str | None) -> None:
 
 def bring_up(
     cluster: HostedCluster, environ: Mapping[str, str], model: str | None, *, values: Mapping[str, str] | None = None
-) -> None:
-    """Bring the operator's image, the Hub and the chart, with these values over it, to a cluster of other people."""
+) -> str:
+    """Bring the operator's image, a Hub and the chart, with `values` over the demo's, to a cluster that is not ours.
+
+    Returns the Hub's endpoint for pods; where a model of an outer Hub is wanted it is that Hub's.
+    """
     claim_namespace(cluster)
     heading("The operator's image")
     image = cluster.import_image(operator_image(ROOT))
     show(f"the cluster has it as {image}")
     endpoint = endpoint_of(environ) if model else demo_hub(cluster)
     install_chart(cluster, {**chart_values(image, endpoint), **(values or {})})
+    return endpoint
 
 
 def down(environ: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
 
@@ -161,24 +161,30 @@ class KindCluster(HostedCluster):
     def __init__(self, name: str, *, kept: Path | None = None) -> None:
         self._name = f"genmodel-{name}"
         self._kept = kept
-        self._folder = kept or Path(mkdtemp(prefix="genmodel-kind-"))
+        self._folder = kept or Path(gettempdir()) / f"{self._name}-{os.getpid()}"
         super().__init__(self._folder / "kubeconfig", registry="")
 
     def __enter__(self) -> Self:
         if not shutil.which("kind"):
             raise ClusterError("kind is not on PATH")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._bin = self._folder / "bin"
-        acquire(("kubectl", "helm")).link_into(self._bin)
-        if not self._kept:
-            self._stack.callback(self.delete)
+        with ExitStack() as stack:
+            if not self._kept:
+                stack.callback(self.delete)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._bin = self._folder / "bin"
+            acquire(("kubectl", "helm")).link_into(self._bin)
+            self._make()
+            # Taken over only now: a block that was not entered is not left either.
+            self._stack.push(stack.pop_all())
+        return self
+
+    def _make(self) -> None:
         if self._name in self._kind("get", "clusters", timeout=60).split():
             self._kind("export", "kubeconfig", "--name", self._name, timeout=60)
-            return self
+            return
         say(f"making the kind cluster {self._name}")
         with ticking("kind"):
             self._kind("create", "cluster", "--name", self._name, "--wait", "120s", timeout=900)
-        return self
 
     def import_image(self, archive: Path) -> str:
         """Load the image of an OCI archive into kind's nodes; return its name."""
