@@ -1,27 +1,40 @@
 """A cluster with genmodel installed, as an application team uses it."""
 
 import json
-import os
 import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from examples.demo.foreign import bring_up
 from examples.demo.models import chat_model, minilm_model
-from examples.demo.steps import CDN_PORT, CHAT, EMBEDDINGS, HUB_PORT, ROOT, install_chart
+from examples.demo.steps import (
+    CDN_PORT,
+    CHAT,
+    EMBEDDINGS,
+    HUB_PORT,
+    ROOT,
+    AnyCluster,
+    image_values,
+    install_chart,
+    shared_machine_values,
+)
 from tests import shown
-from tests.cluster import Cluster
+from tests.cluster import Cluster, HostedCluster, KindCluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
 from tests.cluster.progress import wait_until
+
+TEST_VALUES = {"engines.drainSeconds": "20"}
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
     """What a platform team has set up, and how an application team uses it."""
 
-    cluster: Cluster
+    cluster: AnyCluster
     hub_port: int
 
     def wish(self, name: str, model: str, **spec: Any) -> None:
@@ -86,14 +99,20 @@ def set_up(cluster: Cluster, hub_log: Path) -> Platform:
     for archive in (operator_image(ROOT), vllm_cpu_image()):
         cluster.import_image(archive)
     port = start_hub(cluster, hub_log)
-    registry, _, rest = OPERATOR_IMAGE.partition("/")
-    repository, _, tag = rest.partition(":")
-    values = {"image.registry": registry, "image.repository": repository, "image.tag": tag}
+    values = {**image_values(OPERATOR_IMAGE), **shared_machine_values(), **TEST_VALUES}
     values |= {"hub.endpoint": f"http://{NODE_ADDRESS}:{HUB_PORT}", "engines.cpuImage": VLLM_CPU_IMAGE}
-    values |= {"engines.cpuRequest": "200m", "engines.cpuThreads": str(os.cpu_count() or 1)}
-    values |= {"engines.drainSeconds": "20"}
     install_chart(cluster, values)
     return Platform(cluster, port)
+
+
+def set_up_hosted(cluster: HostedCluster) -> Platform:
+    """Bring images, a Hub as a pod, and chart to a cluster that is not ours. Unproven: no such cluster was at hand.
+
+    Image, Hub and chart were seen on a control plane with fake nodes (tests/apiserver/test_demo_kind.py).
+    """
+    small = shared_machine_values() if isinstance(cluster, KindCluster) else {}
+    endpoint = bring_up(cluster, {}, None, values={**small, **TEST_VALUES})
+    return Platform(cluster, cluster.forward(urlsplit(endpoint).hostname or "", HUB_PORT))
 
 
 def start_hub(cluster: Cluster, log: Path) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.demo.models import chat_model, minilm_model
+from examples.demo.outside import endpoint_of
 from examples.demo.screen import DemoError, command, heading, show
 from examples.demo.steps import (
     CDN_PORT,
@@ -19,14 +20,13 @@ from examples.demo.steps import (
     HUB_PORT,
     NAMES,
     OPERATOR_NAMESPACE,
-    PUBLIC_HUB,
     ROOT,
     AnyCluster,
     how_to_go_on,
+    image_values,
     install_chart,
     look,
-    serve_any,
-    serve_examples,
+    serve,
 )
 from tests.cluster import HostedCluster
 from tests.cluster.environment import REGISTRY_VARIABLE
@@ -49,18 +49,26 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 def up(environ: Mapping[str, str], model: str | None) -> None:
     """Bring the demo up on the named cluster and show it; what is there already is brought up to date."""
     with _cluster(environ) as cluster:
-        claim_namespace(cluster)
-        heading("The operator's image, into the registry")
-        image = cluster.import_image(operator_image(ROOT))
-        show(image)
-        endpoint = environ.get("HF_ENDPOINT", PUBLIC_HUB) if model else _hub(cluster)
-        install_chart(cluster, chart_values(image, endpoint))
-        if model:
-            serve_any(cluster, model)
-        else:
-            serve_examples(cluster)
+        bring_up(cluster, environ, model)
+        name = serve(cluster, model)
         look(cluster)
-        how_to_go_on(reach=f"export KUBECONFIG={cluster.kubeconfig}")
+        how_to_go_on(name, reach=f"export KUBECONFIG={cluster.kubeconfig}")
+
+
+def bring_up(
+    cluster: HostedCluster, environ: Mapping[str, str], model: str | None, *, values: Mapping[str, str] | None = None
+) -> str:
+    """Bring the operator's image, a Hub and the chart, with `values` over the demo's, to a cluster that is not ours.
+
+    Returns the Hub's endpoint for pods; where a model of an outer Hub is wanted it is that Hub's.
+    """
+    claim_namespace(cluster)
+    heading("The operator's image")
+    image = cluster.import_image(operator_image(ROOT))
+    show(f"the cluster has it as {image}")
+    endpoint = endpoint_of(environ) if model else demo_hub(cluster)
+    install_chart(cluster, {**chart_values(image, endpoint), **(values or {})})
+    return endpoint
 
 
 def down(environ: Mapping[str, str]) -> None:
@@ -113,18 +121,12 @@ def _has_our_namespace(cluster: AnyCluster) -> bool:
 
 
 def chart_values(image: str, endpoint: str) -> dict[str, str]:
-    """Return the chart's values for an image as ``registry/repository@digest``."""
-    name, _, digest = image.partition("@")
-    registry, _, repository = name.partition("/")
-    return {
-        "image.registry": registry,
-        "image.repository": repository,
-        "image.digest": digest,
-        "hub.endpoint": endpoint,
-    }
+    """Return the chart's values for an operator's image and a Hub."""
+    return {**image_values(image), "hub.endpoint": endpoint}
 
 
-def _hub(cluster: AnyCluster) -> str:
+def demo_hub(cluster: AnyCluster) -> str:
+    """Run a Hub with the demo's two models in the cluster; return the endpoint for pods."""
     heading("A Hub with two models, as a pod")
     models = {CHAT: chat_model(), EMBEDDINGS: minilm_model()}
     image = cluster.import_image(hub_image(ROOT, models, port=HUB_PORT, cdn_port=CDN_PORT))

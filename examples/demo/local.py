@@ -1,6 +1,7 @@
 """The demo on this machine: a cluster from nothing, images, a local Hub, the chart, two models."""
 
 import os
+import shutil
 import sys
 import time
 import urllib.error
@@ -8,54 +9,53 @@ import urllib.request
 from pathlib import Path
 
 from examples.demo.models import chat_model, minilm_model
+from examples.demo.outside import OuterHub, outer_hub
 from examples.demo.screen import DemoError, command, heading, show
 from examples.demo.steps import (
     CDN_PORT,
     CHAT,
+    DEMO_FOLDER,
     EMBEDDINGS,
     HUB_PORT,
-    PUBLIC_HUB,
+    REACH,
     ROOT,
     how_to_go_on,
+    image_values,
     install_chart,
     look,
-    serve_any,
-    serve_examples,
+    serve,
+    shared_machine_values,
 )
 from tests.cluster import Cluster
 from tests.cluster.errors import ClusterError
+from tests.cluster.folders import cache_folder
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
 
-DEMO_FOLDER = ROOT / ".demo"
 NAME = "demo"
-UPLINK = ("nsenter", "--net=/proc/1/ns/net", "slirp4netns", "--configure", "--netns-type=path")
 
 
 def up(model: str | None = None) -> None:
     """Bring the demo up and show it; what runs already is used as it is."""
+    outside = outer_hub(os.environ) if model else None
     cluster = _cluster()
     _offer(cluster)
     _images(cluster)
-    endpoint = _hub(cluster) if model is None else _real_hub(cluster)
-    _chart(cluster, endpoint)
-    if model is None:
-        serve_examples(cluster)
-    else:
-        serve_any(cluster, model)
+    endpoint = _open_way(cluster, outside) if outside else _hub(cluster)
+    images = {**image_values(OPERATOR_IMAGE), "engines.cpuImage": VLLM_CPU_IMAGE}
+    install_chart(cluster, {**images, **shared_machine_values(), "hub.endpoint": endpoint})
+    name = serve(cluster, model)
     look(cluster)
-    how_to_go_on(reach="export KUBECONFIG=$PWD/.demo/kubeconfig PATH=$PWD/.demo/bin:$PATH")
+    how_to_go_on(name, reach=REACH)
 
 
 def down() -> None:
     """Stop everything and remove what the demo left in the checkout."""
     Cluster(NAME).stop()
-    for path in (DEMO_FOLDER / "bin" / "kubectl", DEMO_FOLDER / "kubeconfig"):
-        path.unlink(missing_ok=True)
-    for folder in (DEMO_FOLDER / "bin", DEMO_FOLDER):
-        if folder.exists():
-            folder.rmdir()
+    if DEMO_FOLDER.exists():
+        shutil.rmtree(DEMO_FOLDER)
     show("the demo is gone: no process, mount, network or file of it is left")
+    show(f"what it built is kept for the next time in {cache_folder()}; remove that folder to be rid of it, too")
 
 
 def _cluster() -> Cluster:
@@ -126,37 +126,9 @@ def _wait_for(port: int) -> None:
         time.sleep(0.2)
 
 
-def _real_hub(cluster: Cluster) -> str:
-    """Give the cluster a way out and return the public Hub; refuse where there is none."""
-    endpoint = os.environ.get("HF_ENDPOINT", PUBLIC_HUB)
-    try:
-        with urllib.request.urlopen(f"{endpoint}/api/models?limit=1", timeout=10):
-            pass
-    except (urllib.error.URLError, OSError) as error:
-        raise DemoError(
-            f"MODEL needs the Hub at {endpoint}, which this machine cannot reach ({error}); "
-            "leave MODEL out to use the demo's own models"
-        ) from error
-    try:
-        cluster.popen(
-            [*UPLINK, f"/run/netns/genmodel-{NAME}", "tap0"],
-            log=_log(cluster, "uplink"),
-        )
-    except FileNotFoundError as error:
-        raise DemoError("MODEL needs slirp4netns for the cluster's way out: apt-get install slirp4netns") from error
-    return endpoint
-
-
-def _chart(cluster: Cluster, endpoint: str) -> None:
-    registry, _, rest = OPERATOR_IMAGE.partition("/")
-    repository, _, tag = rest.partition(":")
-    values = {
-        "image.registry": registry,
-        "image.repository": repository,
-        "image.tag": tag,
-        "hub.endpoint": endpoint,
-        "engines.cpuImage": VLLM_CPU_IMAGE,
-        "engines.cpuRequest": "200m",
-        "engines.cpuThreads": str(os.cpu_count() or 1),
-    }
-    install_chart(cluster, values)
+def _open_way(cluster: Cluster, hub: OuterHub) -> str:
+    """Give the cluster a way out to a Hub; return its endpoint."""
+    heading(f"A way out of the cluster, to {hub.endpoint}")
+    cluster.open_uplink(host_loopback=hub.host_loopback)
+    show("slirp4netns carries the traffic; pods resolve names as this machine does")
+    return hub.endpoint

@@ -1,9 +1,10 @@
 """What the demo shows: headings, commands as a person would type them, and a model's way up."""
 
 import json
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.table import Table
 console = Console(highlight=False, soft_wrap=True)
 
 POLL_SECONDS = 1.0
+LINE_SECONDS = 10.0
+"""A stage that goes on says what has changed in it this often, where lines cannot be redrawn."""
 
 
 class DemoError(Exception):
@@ -34,29 +37,44 @@ def show(text: str) -> None:
 Read = Callable[[str], Mapping[str, Any]]
 
 
-def follow(read: Read, name: str, *, timeout_seconds: float) -> None:
-    """Show a model's status until it is Ready; raise ``DemoError`` where a person must act first."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a model was on its way up, and how many seconds after the wish."""
+
+    elapsed_seconds: float
+    reason: str
+    amount: str
+    message: str
+
+
+Tell = Callable[[Stage], None]
+
+
+def follow(
+    read: Read,
+    name: str,
+    *,
+    timeout_seconds: float,
+    screen: Console = console,
+    poll_seconds: float = POLL_SECONDS,
+    line_seconds: float = LINE_SECONDS,
+) -> None:
+    """Show a model's status, as it changes, until it is Ready; raise ``DemoError`` where a person must act first."""
     started = time.monotonic()
-    seen: list[tuple[float, str, str, str]] = []
-    with Live(console=console, refresh_per_second=4, transient=False) as live:
+    with _table(name, screen) if screen.is_terminal else _lines(screen, line_seconds) as tell:
         while True:
             status = read(name).get("status", {})
             ready = condition(status, "Ready")
-            elapsed = time.monotonic() - started
-            _note(seen, elapsed, status, ready)
-            if sys.stdout.isatty():
-                live.update(_table(name, seen))
+            stage = _stage(time.monotonic() - started, status, ready)
+            tell(stage)
             if ready.get("status") == "True":
                 break
             if condition(status, "Stalled").get("status") == "True":
                 raise DemoError(f"{name}: {ready.get('reason')}: {ready.get('message')}")
-            if elapsed > timeout_seconds:
+            if stage.elapsed_seconds > timeout_seconds:
                 raise DemoError(f"{name} is not Ready after {timeout_seconds:.0f} s: {json.dumps(ready)}")
-            time.sleep(POLL_SECONDS)
-    if not sys.stdout.isatty():
-        for row in seen:
-            show(f"  {row[0]:6.1f} s  {row[1]:<14} {row[2]:<24} {row[3]}")
-    show(f"{name} is Ready after {time.monotonic() - started:.0f} s")
+            time.sleep(poll_seconds)
+    screen.print(f"{name} is Ready after {time.monotonic() - started:.0f} s", markup=False)
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
@@ -64,14 +82,9 @@ def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     return next((found for found in status.get("conditions", []) if found["type"] == kind), {})
 
 
-def _note(seen: list[tuple[float, str, str, str]], elapsed: float, status: Mapping[str, Any], ready: Any) -> None:
-    """Remember each new stage once; a download keeps one line whose bytes move."""
-    reason = str(ready.get("reason", "Accepted"))
-    row = (elapsed, reason, _bytes(status), str(ready.get("message", "waiting for the operator")))
-    if seen and seen[-1][1] == reason:
-        seen[-1] = (seen[-1][0], *row[1:])
-    else:
-        seen.append(row)
+def _stage(elapsed_seconds: float, status: Mapping[str, Any], ready: Mapping[str, Any]) -> Stage:
+    message = str(ready.get("message", "waiting for the operator"))
+    return Stage(elapsed_seconds, str(ready.get("reason", "Accepted")), _bytes(status), message)
 
 
 def _bytes(status: Mapping[str, Any]) -> str:
@@ -81,12 +94,43 @@ def _bytes(status: Mapping[str, Any]) -> str:
     return f"{download['bytesDone'] / 1024**2:.1f} / {download['bytesTotal'] / 1024**2:.1f} MiB"
 
 
-def _table(name: str, seen: list[tuple[float, str, str, str]]) -> Table:
+@contextmanager
+def _lines(screen: Console, line_seconds: float) -> Iterator[Tell]:
+    """Yield what writes a line for each new stage at once, and now and then one for what changes within it."""
+    last = Stage(0, "", "", "")
+
+    def tell(stage: Stage) -> None:
+        nonlocal last
+        changed = (stage.amount, stage.message) != (last.amount, last.message)
+        if stage.reason != last.reason or (changed and stage.elapsed_seconds - last.elapsed_seconds >= line_seconds):
+            last = stage
+            cells = f"{stage.elapsed_seconds:6.1f} s  {stage.reason:<14} {stage.amount:<18} {stage.message}"
+            screen.print(f"  {cells}", markup=False)
+
+    yield tell
+
+
+@contextmanager
+def _table(name: str, screen: Console) -> Iterator[Tell]:
+    """Yield what redraws a table in place: one row a stage, from when it began, with what it says now."""
+    seen: list[Stage] = []
+    with Live(console=screen, refresh_per_second=4, transient=False) as live:
+
+        def tell(stage: Stage) -> None:
+            if seen and seen[-1].reason == stage.reason:
+                stage = Stage(seen.pop().elapsed_seconds, stage.reason, stage.amount, stage.message)
+            seen.append(stage)
+            live.update(_rows(name, seen))
+
+        yield tell
+
+
+def _rows(name: str, seen: list[Stage]) -> Table:
     table = Table(title=f"GenerativeModel {name}", title_justify="left", expand=True)
     table.add_column("after", justify="right", no_wrap=True)
     table.add_column("stage", no_wrap=True)
     table.add_column("bytes", no_wrap=True)
     table.add_column("what and why", ratio=1)
-    for elapsed, reason, amount, message in seen:
-        table.add_row(f"{elapsed:.1f} s", reason, amount, message)
+    for stage in seen:
+        table.add_row(f"{stage.elapsed_seconds:.1f} s", stage.reason, stage.amount, stage.message)
     return table

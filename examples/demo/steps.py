@@ -8,20 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from examples.demo import talk
-from examples.demo.screen import DemoError, command, console, follow, heading, show
+from examples.demo.screen import DemoError, command, follow, heading, show
 from tests.cluster import Cluster, HostedCluster
 
 ROOT = Path(__file__).resolve().parents[2]
+DEMO_FOLDER = ROOT / ".demo"
+REACH = "export KUBECONFIG=$PWD/.demo/kubeconfig PATH=$PWD/.demo/bin:$PATH"
+"""What makes kubectl speak to a cluster that the demo has made."""
 CHAT, EMBEDDINGS = "genmodel/fables", "sentence-transformers/all-MiniLM-L6-v2"
-PUBLIC_HUB = "https://huggingface.co"
 HUB_PORT, CDN_PORT = 8090, 8091
 READY_SECONDS = 900.0
 OPERATOR_NAMESPACE = "genmodel-system"
 QUESTION = "Tell me the fable of the fox and the grapes."
-NAMES = ("fables", "minilm", "chosen")
+CHOSEN = "chosen"
+NAMES = ("fables", "minilm", CHOSEN)
 """Every model that a demo makes: those of the two examples, and the one of the public Hub."""
 
 AnyCluster = Cluster | HostedCluster
+
+
+def image_values(image: str) -> dict[str, str]:
+    """Return the chart's values for an operator's image, ``registry/repository`` with ``:tag`` or ``@digest``."""
+    name, _, digest = image.partition("@")
+    registry, _, rest = name.partition("/")
+    repository, _, tag = rest.partition(":")
+    version = {"image.digest": digest} if digest else {"image.tag": tag}
+    return {"image.registry": registry, "image.repository": repository, **version}
+
+
+def shared_machine_values() -> dict[str, str]:
+    """Return the chart's values for a node with few cores, where several engines shall find room."""
+    return {"engines.cpuRequest": "200m", "engines.cpuThreads": str(os.cpu_count() or 1)}
 
 
 def install_chart(cluster: AnyCluster, values: Mapping[str, str]) -> None:
@@ -49,8 +66,16 @@ def _read(cluster: AnyCluster, name: str) -> Mapping[str, Any]:
     return found
 
 
-def serve_examples(cluster: AnyCluster) -> None:
-    """Serve the two examples and talk to both."""
+def serve(cluster: AnyCluster, model: str | None) -> str:
+    """Serve this model of an outer Hub, or else the two examples, and talk to them; return a model's name."""
+    if model:
+        _serve_any(cluster, model)
+        return CHOSEN
+    _serve_examples(cluster)
+    return "fables"
+
+
+def _serve_examples(cluster: AnyCluster) -> None:
     heading("Six lines, and nothing else to decide")
     _apply(cluster, "quickstart.yaml", "fables")
     heading("A streamed chat answer through the Service")
@@ -68,21 +93,20 @@ def _apply(cluster: AnyCluster, file: str, name: str) -> None:
     follow(lambda wanted: _read(cluster, wanted), name, timeout_seconds=READY_SECONDS)
 
 
-def serve_any(cluster: AnyCluster, model: str) -> None:
-    """Serve a model of the public Hub and talk to it."""
-    heading(f"{model} from the public Hub")
+def _serve_any(cluster: AnyCluster, model: str) -> None:
+    heading(f"{model}, from one field")
     wish = {
         "apiVersion": "genmodel.dev/v1alpha1",
         "kind": "GenerativeModel",
-        "metadata": {"name": "chosen"},
+        "metadata": {"name": CHOSEN},
         "spec": {"model": model},
     }
     cluster.apply(wish)
-    follow(lambda wanted: _read(cluster, wanted), "chosen", timeout_seconds=4 * READY_SECONDS)
-    if _read(cluster, "chosen")["status"]["model"]["task"] == "Embed":
-        talk.similarities(_port(cluster, "chosen"), "chosen")
+    follow(lambda wanted: _read(cluster, wanted), CHOSEN, timeout_seconds=4 * READY_SECONDS)
+    if _read(cluster, CHOSEN)["status"]["model"]["task"] == "Embed":
+        talk.similarities(_port(cluster, CHOSEN), CHOSEN)
     else:
-        talk.chat(_port(cluster, "chosen"), "chosen", "What can you do?")
+        talk.chat(_port(cluster, CHOSEN), CHOSEN, "What can you do?")
 
 
 def _port(cluster: AnyCluster, name: str) -> int:
@@ -95,20 +119,21 @@ def look(cluster: AnyCluster) -> None:
     heading("What the cluster says")
     command("kubectl get gm")
     show(cluster.kubectl("get", "gm"))
-    first = cluster.kubectl("get", "gm", "-o", "jsonpath={.items[0].metadata.name}").strip()
-    command(f"kubectl describe gm {first}")
-    show(cluster.kubectl("describe", "gm", first))
+    for name in cluster.kubectl("get", "gm", "-o", "jsonpath={.items[*].metadata.name}").split():
+        command(f"kubectl describe gm {name}")
+        show(cluster.kubectl("describe", "gm", name))
 
 
-def how_to_go_on(*, reach: str) -> None:
-    """Say what to try next; `reach` are the commands that make kubectl speak to this cluster."""
+def how_to_go_on(name: str, *, reach: str) -> None:
+    """Say what to try next with a model; `reach` are the commands that make kubectl speak to this cluster."""
     heading("How to go on")
-    console.print(
-        f"{reach}\n"
-        "kubectl get gm -o wide                  # all columns\n"
-        "kubectl explain gm.spec                 # every field\n"
-        "kubectl scale gm fables --replicas=2    # more replicas\n"
-        "kubectl port-forward svc/fables 8000:80 # then: curl http://127.0.0.1:8000/v1/models\n"
-        "make demo-down                          # stop it and leave nothing behind",
-        markup=False,
-    )
+    port_forward = f"kubectl port-forward svc/{name} 8000:80"
+    commands = {
+        "kubectl get gm -o wide": "all columns",
+        "kubectl explain gm.spec": "every field",
+        f"kubectl scale gm {name} --replicas=2": "more replicas",
+        port_forward: "then: curl http://127.0.0.1:8000/v1/models",
+        "make demo-down": "stop it; only caches and Debian packages stay",
+    }
+    width = max(map(len, commands))
+    show("\n".join([reach, *(f"{line:<{width}}  # {why}" for line, why in commands.items())]))

@@ -7,6 +7,8 @@ from openai import OpenAI
 
 from examples.demo.screen import console, show
 
+ANSWER_TOKENS = 150
+"""As many as one fable needs."""
 SENTENCES = (
     "A fox tried to reach a bunch of grapes.",
     "The hungry animal wanted the fruit on the vine.",
@@ -24,7 +26,7 @@ def chat(port: int, model: str, question: str) -> str:
     stream = client(port).chat.completions.create(
         model=model,
         messages=[{"role": "user", "content": question}],
-        max_tokens=120,
+        max_tokens=ANSWER_TOKENS,
         temperature=0,
         stream=True,
     )

@@ -25,6 +25,7 @@ from tests.cluster.processes import ProcessId
 from tests.cluster.signals import interrupted_by_sigterm, uninterrupted
 from tests.cluster.state import read_state
 from tests.cluster.tools import CONTROL_PLANE_TOOLS, NODE_TOOLS
+from tests.cluster.uplink import open_uplink
 
 
 class Cluster:
@@ -175,6 +176,11 @@ class Cluster:
         """Open an address inside the namespace to the host; return the loopback port that leads there."""
         self.check()
         return self._bringup.forward(host, port)
+
+    def open_uplink(self, *, host_loopback: bool = False) -> None:
+        """Give the cluster a way out, with names; `host_loopback` also to servers on this machine's loopback."""
+        self.check()
+        open_uplink(self._folder, self._launcher, self._namespace, host_loopback=host_loopback)
 
     def import_image(self, archive: Path) -> str:
         """Import the image of an OCI archive into the real node, unless it is there already; return its name."""

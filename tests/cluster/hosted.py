@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
 
@@ -152,33 +152,59 @@ class HostedCluster:
 
 
 class KindCluster(HostedCluster):
-    """A cluster that kind makes inside a container engine and takes away again. Unproven."""
+    """A cluster that kind makes inside a container engine. Unproven.
 
-    def __init__(self, name: str) -> None:
+    It is taken away with the block, unless `kept`: a folder for its kubeconfig and programs, where the next block
+    with the same name finds the cluster as it was left; `delete` takes that away.
+    """
+
+    def __init__(self, name: str, *, kept: Path | None = None) -> None:
         self._name = f"genmodel-{name}"
-        self._folder = TemporaryDirectory(prefix="genmodel-kind-")
-        super().__init__(Path(self._folder.name) / "kubeconfig", registry="")
+        self._kept = kept
+        self._folder = kept or Path(gettempdir()) / f"{self._name}-{os.getpid()}"
+        super().__init__(self._folder / "kubeconfig", registry="")
 
     def __enter__(self) -> Self:
-        self._stack.callback(self._folder.cleanup)
         if not shutil.which("kind"):
             raise ClusterError("kind is not on PATH")
-        super().__enter__()
-        say(f"making the kind cluster {self._name}")
-        self._stack.callback(self._delete)
-        with ticking("kind"):
-            create = ["kind", "create", "cluster", "--name", self._name, "--kubeconfig", str(self.kubeconfig)]
-            self.run([*create, "--wait", "120s"], timeout=900)
+        with ExitStack() as stack:
+            if not self._kept:
+                stack.callback(self.delete)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._bin = self._folder / "bin"
+            acquire(("kubectl", "helm")).link_into(self._bin)
+            self._make()
+            # Taken over only now: a block that was not entered is not left either.
+            self._stack.push(stack.pop_all())
         return self
+
+    def _make(self) -> None:
+        if self._name in self._kind("get", "clusters", timeout=60).split():
+            self._kind("export", "kubeconfig", "--name", self._name, timeout=60)
+            return
+        say(f"making the kind cluster {self._name}")
+        with ticking("kind"):
+            self._kind("create", "cluster", "--name", self._name, "--wait", "120s", timeout=900)
 
     def import_image(self, archive: Path) -> str:
         """Load the image of an OCI archive into kind's nodes; return its name."""
         with ticking(f"loading {archive.name} into kind"):
-            self.run(["kind", "load", "image-archive", "--name", self._name, archive], timeout=PUSH_SECONDS)
+            self._kind("load", "image-archive", "--name", self._name, str(archive), timeout=PUSH_SECONDS)
         return archived_image(archive).name
 
-    def _delete(self) -> None:
-        self.run(["kind", "delete", "cluster", "--name", self._name], check=False, timeout=300)
+    def delete(self) -> None:
+        """Take the cluster away, with its kubeconfig and programs; fine where there is none."""
+        self._kind("delete", "cluster", "--name", self._name, timeout=300)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _kind(self, *args: str, timeout: float) -> str:
+        """Run kind, which takes the kubeconfig to write from its environment."""
+        command = ["kind", *args]
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode:
+            raise ClusterError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr.strip()}")
+        return done.stdout
 
 
 def _end(child: subprocess.Popen[Any]) -> None:

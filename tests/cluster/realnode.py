@@ -53,7 +53,7 @@ def write_configuration(folder: RunFolder, containerd: Containerd) -> None:
     """Write the configuration of CNI and kubelet."""
     containerd.cni.mkdir(parents=True, exist_ok=True)
     (containerd.cni / "10-bridge.conflist").write_text(json.dumps(_network(folder)))
-    # Names resolve nowhere in here; this address refuses at once, others would be waited for.
+    # Without a way out nothing listens there: this address refuses at once, others would be waited for.
     (folder.config / "resolv.conf").write_text(f"nameserver {NODE_ADDRESS}\n")
     (folder.config / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(folder, containerd), sort_keys=False))
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,11 +12,10 @@ from tests.cluster.cgroups import hierarchies
 from tests.cluster.cleanup import clean_abandoned
 from tests.cluster.containerd import image_store
 from tests.cluster.folders import RunFolder
-from tests.cluster.namespace import NetworkNamespace
 from tests.cluster.nodelock import take_node_lock
 from tests.cluster.processes import ProcessId
-from tests.cluster.realnode import DEVICE_PLUGINS, HOST_FOLDERS, KERNEL_SETTINGS
 from tests.cluster.state import read_state
+from tests.machine import machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.own_node]
 HOLDS_NODE = """
@@ -60,35 +58,20 @@ def in_our_groups() -> set[ProcessId]:
     return {ProcessId.of(int(pid)) for file in files for pid in file.read_text().split()}
 
 
-def machine() -> dict[str, object]:
-    """Return what a node changes on the machine."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return {
-        # The first network namespace of a machine makes this folder a mount, and so it stays.
-        "mounts": sorted(set(mounts) - {"/run/netns"}),
-        "settings": [Path("/proc/sys", name).read_text() for name in KERNEL_SETTINGS],
-        "folders": [name for name in HOST_FOLDERS if Path(name).exists()],
-        "groups": [str(top) for top in hierarchies() if (top / f"genmodel-{NAME}").exists()],
-        "device plugins": DEVICE_PLUGINS.exists(),
-    }
-
-
 @pytest.fixture
 def machine_before(environment: Environment) -> dict[str, object]:
     del environment
     clean_abandoned()
-    return machine()
+    return machine(NAME)
 
 
 def test_a_killed_node_leaves_nothing(machine_before: dict[str, object], killed_node: list[ProcessId]) -> None:
     # Eight components, the forwarder, the pod's sandbox and its container.
     assert len(killed_node) >= 11
-    assert machine() != machine_before
+    assert machine(NAME) != machine_before
     with pytest.raises(ClusterError, match=f"cluster {NAME} is still in use"):
         take_node_lock("another", clean_dead=lambda: None, wait_seconds=1)
     os.close(take_node_lock("another", clean_dead=clean_abandoned, wait_seconds=60))
     assert [process for process in killed_node if process.is_alive()] == []
-    assert machine() == machine_before
-    assert not NetworkNamespace(f"genmodel-{NAME}").exists()
-    assert {path.name for path in RunFolder.of(NAME).root.iterdir()} == {"logs"}
+    assert machine(NAME) == machine_before
     assert not (image_store() / "io.containerd.grpc.v1.cri").exists()

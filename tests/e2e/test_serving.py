@@ -12,6 +12,7 @@ from openai import OpenAI
 
 from examples.demo.models import reference_embeddings
 from examples.demo.steps import CHAT, EMBEDDINGS, OPERATOR_NAMESPACE, QUESTION
+from examples.demo.talk import ANSWER_TOKENS
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
 
@@ -36,7 +37,7 @@ def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform) -> None:
         stream = api.chat.completions.create(
             model="fables",
             messages=[{"role": "user", "content": QUESTION}],
-            max_tokens=150,
+            max_tokens=ANSWER_TOKENS,
             temperature=0,
             stream=True,
             stream_options={"include_usage": True},
