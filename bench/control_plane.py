@@ -15,9 +15,9 @@ from statistics import median
 from typing import Any
 
 from bench.api import PATHS, Milestones, Object, PlainClient, spread
-from bench.process import OperatorProcess, Requests
+from bench.process import OperatorProcess, Requests, cpu_seconds_of_all
 from bench.record import add
-from bench.timings import Timings, lines_of, row_of, seconds, times_floor
+from bench.timings import Timings, lines_of, milliseconds, row_of, seconds, times_floor
 from genmodel_operator.api import labels
 from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.resources import build_all
@@ -63,6 +63,7 @@ class Observer:
 
     def __init__(self, client: PlainClient, namespace: str, names: list[str]) -> None:
         self._client, self._namespace = client, namespace
+        self._cpu_before = 0.0
         kinds = ("Deployment", "Service", "Pod", "GenerativeModel")
         self.marks = {kind: Milestones(names) for kind in kinds}
 
@@ -72,6 +73,7 @@ class Observer:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._follow(kind)) for kind in self.marks]
             await asyncio.sleep(1)
+            self._cpu_before = cpu_seconds_of_all()
             yield
             for task in tasks:
                 task.cancel()
@@ -91,7 +93,7 @@ class Observer:
                 await self.marks[kind].reached.wait()
         since = {kind: self.marks[kind].since(started) for kind in self.marks}
         children = {name: max(at, since["Service"][name]) for name, at in since["Deployment"].items()}
-        return Timings(children, since["Pod"], since["GenerativeModel"])
+        return Timings(children, since["Pod"], since["GenerativeModel"], cpu_seconds_of_all() - self._cpu_before)
 
 
 async def run_floor(client: PlainClient, namespace: str, count: int) -> Timings:
@@ -174,7 +176,11 @@ async def measure_count(rig: Rig, count: int, rounds: int) -> dict[str, dict[str
         floors.append(await floor_run(rig, count))
     timings = [run.timings for run in runs]
     before = {"load before": load}
-    own = row_of(timings) | {"x floor": f"{times_floor(floors, timings):.2f}"} | figures_of(runs, count)
+    ratios = {
+        "x floor": times_floor([floor.total for floor in floors], [run.total for run in timings]),
+        "x floor's CPU": times_floor([floor.cpu_seconds for floor in floors], [run.cpu_seconds for run in timings]),
+    }
+    own = row_of(timings) | {name: f"{ratio:.2f}" for name, ratio in ratios.items()} | figures_of(runs, count)
     return {f"{count} floor": before | row_of(floors), f"{count} genmodel": before | own}
 
 
@@ -214,7 +220,7 @@ def figures_of(runs: Sequence[OperatorRun], count: int) -> dict[str, str]:
         "requests per model": requests.per(count),
         "reads per model": f"{requests.reads / count:.2f}",
         "writes per model": f"{requests.writes / count:.2f}",
-        "CPU per model": f"{median(run.cpu_seconds for run in runs) / count * 1000:.0f} ms",
+        "CPU of the operator per model": milliseconds(median(run.cpu_seconds for run in runs) / count),
         "MiB empty": f"{median(run.empty_mib for run in runs):.0f}",
         "MiB after": f"{median(run.after_mib for run in runs):.0f}",
         **runs[-1].rest,

@@ -13,6 +13,8 @@ class Timings:
     children: dict[str, float] = field(default_factory=dict)
     pods: dict[str, float] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    """Processor time that everything together took for it."""
 
     @property
     def waited(self) -> list[float]:
@@ -34,16 +36,21 @@ def row_of(runs: Sequence[Timings]) -> dict[str, str]:
         "all Ready": seconds(_median([max(run.ready.values(), default=None) for run in runs])),
         "p50": seconds(_median([quantile(run.waited, 0.5) for run in runs])),
         "p99": seconds(_median([quantile(run.waited, 0.99) for run in runs])),
+        "CPU of all per model": milliseconds(median(run.cpu_seconds / len(run.waited) for run in runs)),
     }
 
 
-def times_floor(floors: Sequence[Timings], runs: Sequence[Timings]) -> float:
-    """Return the median of each run's total over the mean of the floor right before and the one right after it.
+def times_floor(floors: Sequence[float], runs: Sequence[float]) -> float:
+    """Return the median of each run's figure over the mean of the floor's right before and right after it.
 
     The machine is noisy: a ratio of runs that lie apart says little.
     """
-    around = [mean((before.total, after.total)) for before, after in pairwise(floors)]
-    return median(run.total / floor for run, floor in zip(runs, around, strict=True))
+    around = [mean(pair) for pair in pairwise(floors)]
+    return median(run / floor for run, floor in zip(runs, around, strict=True))
+
+
+def milliseconds(value_seconds: float) -> str:
+    return f"{value_seconds * 1000:.0f} ms"
 
 
 def seconds(value: float | None) -> str:

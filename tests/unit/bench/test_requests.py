@@ -1,6 +1,9 @@
 """Requests of the operator, as its own metrics tell them."""
 
-from bench.process import Requests, requests_in
+import os
+import time
+
+from bench.process import Requests, cpu_seconds_of, cpu_seconds_of_all, requests_in
 from genmodel_operator.observability.metrics import Metrics
 
 
@@ -21,3 +24,12 @@ def test_what_came_since() -> None:
     assert since == Requests({"create": 1.0, "get": 4.0})
     assert since.per(2) == "create 0.50, get 2.00"
     assert Requests({"get": 0.0}).per(1) == "none"
+
+
+def test_the_processor_time_of_all_holds_that_of_each() -> None:
+    before = cpu_seconds_of(os.getpid())
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    assert cpu_seconds_of(os.getpid()) - before >= 0.15
+    assert cpu_seconds_of_all() >= cpu_seconds_of(os.getpid())
