@@ -8,6 +8,7 @@ from pathlib import Path
 from bench import control_plane, demo, planning, start_up
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
+from bench.timings import lines_of
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
 from tests.operator_world import L4_LABELS
@@ -21,10 +22,11 @@ CAPACITY = {"nvidia.com/gpu": str(GPUS_PER_NODE), "cpu": "96", "memory": "768Gi"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.set_defaults(command="all", models="1,200,1000")
+    parser.set_defaults(command="all", models="1,200,1000", rounds=2)
     commands = parser.add_subparsers(dest="command", metavar="NAME")
     outer = commands.add_parser("control-plane", help="N models at once beside a plain client")
     outer.add_argument("--models", default="1,200,1000", help="counts, comma separated")
+    outer.add_argument("--rounds", type=int, default=2, help="runs of the operator for each count, between floors")
     commands.add_parser("sizing", help="the planner's figures beside what real servers logged, and beside its peers")
     commands.add_parser("planning", help="the planner's own time: 1 000 nodes of 12 kinds, and the command")
     commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
@@ -33,6 +35,7 @@ def main() -> int:
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
     inner.add_argument("--models", required=True)
+    inner.add_argument("--rounds", type=int, required=True)
     inner.add_argument("--log", type=Path, required=True)
     args = parser.parse_args()
     (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,7 @@ def main() -> int:
         rows = planning.measure()
         print("\n".join(as_tables(rows)))
         keep("planning", rows)
-    failed = outside(counts_of(args.models)) if args.command in ("all", "control-plane") else 0
+    failed = outside(counts_of(args.models), args.rounds) if args.command in ("all", "control-plane") else 0
     if args.command in ("all", "start-up"):
         run_start_up()
     if args.command in ("all", "demo"):
@@ -62,7 +65,7 @@ def counts_of(text: str) -> list[int]:
 def inside(args: argparse.Namespace) -> int:
     """Measure from inside the cluster's namespace."""
     counts = counts_of(args.models)
-    keep("control-plane", asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.log)))
+    asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.rounds, args.log))
     return 0
 
 
@@ -71,11 +74,11 @@ def run_start_up() -> None:
     with Cluster("bench", real_node=True) as cluster:
         platform = set_up(cluster, RESULTS / "logs" / "hub.log")
         rows = {run: start_up.measure(platform, CHAT) for run in ("first", "second")}
-    print("\n".join(control_plane.lines_of(rows)))
+    print("\n".join(lines_of(rows)))
     keep("start-up", rows)
 
 
-def outside(counts: list[int]) -> int:
+def outside(counts: list[int], rounds: int) -> int:
     """Start a control plane with enough fake GPU nodes and run the bench inside its namespace."""
     with Cluster("bench") as cluster:
         nodes = max(counts) // GPUS_PER_NODE + 1
@@ -86,7 +89,7 @@ def outside(counts: list[int]) -> int:
         cluster.popen([*hub, "--cdn-port", str(CDN_PORT)], log=RESULTS / "logs" / "hub.log")
         inside = [sys.executable, "-m", "bench", "inside", "--kubeconfig", str(cluster.inner_kubeconfig)]
         inside += ["--endpoint", f"http://127.0.0.1:{HUB_PORT}", "--models", ",".join(map(str, counts))]
-        inside += ["--log", str(RESULTS / "logs" / "operator.log")]
+        inside += ["--rounds", str(rounds), "--log", str(RESULTS / "logs" / "operator.log")]
         return int(cluster.popen(inside, stdout=sys.stdout, stderr=sys.stderr).wait())
 
 

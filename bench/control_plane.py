@@ -6,14 +6,18 @@ network namespace, against the same API server, on the same fake GPU nodes, in t
 
 import asyncio
 import contextlib
+import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.api import PATHS, Milestones, Object, PlainClient, spread
-from bench.process import OperatorProcess
+from bench.process import OperatorProcess, Requests, cpu_seconds_of_all
+from bench.record import add
+from bench.timings import Timings, lines_of, milliseconds, row_of, seconds, times_floor
 from genmodel_operator.api import labels
 from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.resources import build_all
@@ -25,43 +29,6 @@ QUIET_SECONDS = 60.0
 MODEL = "acme/tiny-llama"
 LIMIT_SECONDS = 900.0
 NAMESPACE = "bench"
-
-
-@dataclass(slots=True)
-class Timings:
-    """Seconds from the first request, per model."""
-
-    children: dict[str, float] = field(default_factory=dict)
-    pods: dict[str, float] = field(default_factory=dict)
-    ready: dict[str, float] = field(default_factory=dict)
-
-    def row(self) -> dict[str, str]:
-        """Return the last of each, and the spread of the one that users wait for."""
-        waited = self.ready or self.pods
-        return {
-            "all children": seconds(max(self.children.values(), default=None)),
-            "all pods ready": seconds(max(self.pods.values(), default=None)),
-            "all Ready": seconds(max(self.ready.values(), default=None)),
-            "p50": seconds(quantile(list(waited.values()), 0.5)),
-            "p99": seconds(quantile(list(waited.values()), 0.99)),
-        }
-
-    @property
-    def total(self) -> float:
-        """Seconds until the last model was served."""
-        return max((self.ready or self.pods).values())
-
-
-def seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"
-
-
-def quantile(values: list[float], share: float) -> float | None:
-    """Return the value below which a share of the values lies; None without values."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def model_names(count: int) -> list[str]:
@@ -96,6 +63,7 @@ class Observer:
 
     def __init__(self, client: PlainClient, namespace: str, names: list[str]) -> None:
         self._client, self._namespace = client, namespace
+        self._cpu_before = 0.0
         kinds = ("Deployment", "Service", "Pod", "GenerativeModel")
         self.marks = {kind: Milestones(names) for kind in kinds}
 
@@ -105,6 +73,7 @@ class Observer:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._follow(kind)) for kind in self.marks]
             await asyncio.sleep(1)
+            self._cpu_before = cpu_seconds_of_all()
             yield
             for task in tasks:
                 task.cancel()
@@ -124,7 +93,7 @@ class Observer:
                 await self.marks[kind].reached.wait()
         since = {kind: self.marks[kind].since(started) for kind in self.marks}
         children = {name: max(at, since["Service"][name]) for name, at in since["Deployment"].items()}
-        return Timings(children, since["Pod"], since["GenerativeModel"])
+        return Timings(children, since["Pod"], since["GenerativeModel"], cpu_seconds_of_all() - self._cpu_before)
 
 
 async def run_floor(client: PlainClient, namespace: str, count: int) -> Timings:
@@ -153,29 +122,6 @@ async def run_operator(client: PlainClient, namespace: str, count: int, endpoint
         return await observer.settled(started, wants_ready=True)
 
 
-async def quiet(operator: OperatorProcess, *, still_seconds: float = 5.0, limit_seconds: float = 300.0) -> float:
-    """Wait until no request was made for a while; return the seconds until the last one."""
-    started = last = time.monotonic()
-    before = await operator.requests()
-    while time.monotonic() - last < still_seconds:
-        if time.monotonic() - started > limit_seconds:
-            raise TimeoutError("the operator never got quiet")
-        await asyncio.sleep(0.25)
-        now = await operator.requests()
-        if now != before:
-            before, last = now, time.monotonic()
-    return last - started
-
-
-def lines_of(rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Yield a table: a line per figure, a column per run."""
-    figures = list(dict.fromkeys(figure for row in rows.values() for figure in row))
-    first = max(map(len, figures), default=0)
-    yield " " * first + "".join(f"  {name:>34}" for name in rows)
-    for figure in figures:
-        yield f"{figure:<{first}}" + "".join(f"  {row.get(figure, '-'):>34}" for row in rows.values())
-
-
 async def clear(client: PlainClient, namespace: str) -> None:
     """Delete everything that a run left in the namespace and wait until it is gone."""
     for kind in ("GenerativeModel", "Deployment", "ControllerRevision"):
@@ -187,62 +133,110 @@ async def clear(client: PlainClient, namespace: str) -> None:
         await asyncio.sleep(1)
 
 
-async def measure(kubeconfig: Path, endpoint: str, counts: list[int], log: Path) -> dict[str, dict[str, str]]:
-    """Run floor and operator for each count; print as it goes, return all rows."""
-    rows: dict[str, dict[str, str]] = {}
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Where it is measured: the API server, the Hub, and where the operator's log goes."""
+
+    client: PlainClient
+    kubeconfig: Path
+    endpoint: str
+    log: Path
+
+    def operator(self) -> OperatorProcess:
+        return OperatorProcess(self.kubeconfig, self.log)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRun:
+    """What one run of the operator took."""
+
+    timings: Timings
+    requests: Requests
+    cpu_seconds: float
+    empty_mib: float
+    after_mib: float
+    rest: Mapping[str, str] = field(default_factory=dict)
+
+
+async def measure(kubeconfig: Path, endpoint: str, counts: Sequence[int], rounds: int, log: Path) -> None:
+    """Measure each count; print and keep its rows as soon as they are there."""
     async with PlainClient(kubeconfig) as client:
         for count in counts:
-            floor = await run_floor(client, NAMESPACE, count)
-            rows[f"{count} floor"] = floor.row()
-            await clear(client, NAMESPACE)
-            rows[f"{count} genmodel"] = await measure_operator(client, kubeconfig, endpoint, count, log, floor.total)
-            await clear(client, NAMESPACE)
-            print(
-                "\n".join(lines_of({name: row for name, row in rows.items() if name.startswith(f"{count} ")})),
-                flush=True,
-            )
-    return rows
+            rows = await measure_count(Rig(client, kubeconfig, endpoint, log), count, rounds)
+            print("\n".join(lines_of(rows)), flush=True)
+            add("control-plane", rows)
 
 
-async def measure_operator(
-    client: PlainClient, kubeconfig: Path, endpoint: str, count: int, log: Path, floor_seconds: float
-) -> dict[str, str]:
-    """Return the operator's row for one count, with its requests, restart, processor time and memory."""
-    operator = OperatorProcess(kubeconfig, log)
+async def measure_count(rig: Rig, count: int, rounds: int) -> dict[str, dict[str, str]]:
+    """Run floor, operator, floor, operator, ..., floor; return a row for each of the two."""
+    load = f"{os.getloadavg()[0]:.2f}"
+    floors, runs = [await floor_run(rig, count)], list[OperatorRun]()
+    for left in reversed(range(rounds)):
+        runs.append(await operator_run(rig, count, is_last=left == 0))
+        floors.append(await floor_run(rig, count))
+    timings = [run.timings for run in runs]
+    before = {"load before": load}
+    ratios = {
+        "x floor": times_floor([floor.total for floor in floors], [run.total for run in timings]),
+        "x floor's CPU": times_floor([floor.cpu_seconds for floor in floors], [run.cpu_seconds for run in timings]),
+    }
+    own = row_of(timings) | {name: f"{ratio:.2f}" for name, ratio in ratios.items()} | figures_of(runs, count)
+    return {f"{count} floor": before | row_of(floors), f"{count} genmodel": before | own}
+
+
+async def floor_run(rig: Rig, count: int) -> Timings:
+    """Run the floor once and take everything away again."""
+    timings = await run_floor(rig.client, NAMESPACE, count)
+    await clear(rig.client, NAMESPACE)
+    return timings
+
+
+async def operator_run(rig: Rig, count: int, *, is_last: bool) -> OperatorRun:
+    """Run the operator once from a fresh start; the last run also shows a quiet minute and a restart."""
+    operator = rig.operator()
     try:
         await operator.ready()
         empty, before, cpu = operator.resident_mib, await operator.requests(), operator.cpu_seconds
-        timings = await run_operator(client, NAMESPACE, count, endpoint)
-        await quiet(operator)
-        used, cpu_used = await operator.requests() - before, operator.cpu_seconds - cpu
-        settled = await operator.requests()
-        await asyncio.sleep(QUIET_SECONDS)
-        idle = await operator.requests() - settled
-        row = timings.row() | {
-            "x floor": f"{timings.total / floor_seconds:.2f}",
-            "reads per model": f"{used.reads / count:.2f}",
-            "writes per model": f"{used.writes / count:.2f}",
-            "requests in a quiet minute": idle.per(1),
-            "CPU per model": f"{cpu_used / count * 1000:.0f} ms",
-            "MiB empty": f"{empty:.0f}",
-            "MiB after": f"{operator.resident_mib:.0f}",
-        }
+        timings = await run_operator(rig.client, NAMESPACE, count, rig.endpoint)
+        await operator.quiet()
+        used = await operator.requests()
+        found = OperatorRun(timings, used - before, operator.cpu_seconds - cpu, empty, operator.resident_mib)
+        rest: dict[str, str] = {}
+        if is_last:
+            await asyncio.sleep(QUIET_SECONDS)
+            rest = {"requests in a quiet minute": (await operator.requests() - used).per(1)}
     finally:
         operator.stop()
-    return row | await measure_restart(kubeconfig, log)
+    if is_last:
+        rest |= await measure_restart(rig)
+    await clear(rig.client, NAMESPACE)
+    return replace(found, rest=rest)
 
 
-async def measure_restart(kubeconfig: Path, log: Path) -> dict[str, str]:
-    """Start the operator beside serving models; return its requests until it is quiet."""
-    operator = OperatorProcess(kubeconfig, log)
+def figures_of(runs: Sequence[OperatorRun], count: int) -> dict[str, str]:
+    """Return the medians over the runs; requests are those of the last run."""
+    requests = runs[-1].requests
+    return {
+        "requests per model": requests.per(count),
+        "reads per model": f"{requests.reads / count:.2f}",
+        "writes per model": f"{requests.writes / count:.2f}",
+        "CPU of the operator per model": milliseconds(median(run.cpu_seconds for run in runs) / count),
+        "MiB empty": f"{median(run.empty_mib for run in runs):.0f}",
+        "MiB after": f"{median(run.after_mib for run in runs):.0f}",
+        **runs[-1].rest,
+    }
+
+
+async def measure_restart(rig: Rig) -> dict[str, str]:
+    """Start the operator beside serving models; return its requests from its start until it is quiet."""
+    operator = rig.operator()
     try:
-        await operator.ready()
-        elapsed = await quiet(operator)
+        quiet_seconds = await operator.quiet()
         used = await operator.requests()
         return {
             "restart reads": f"{used.reads:.0f}",
             "restart writes": f"{used.writes:.0f}",
-            "restart quiet": seconds(elapsed),
+            "restart quiet": seconds(quiet_seconds),
             "MiB restarted": f"{operator.resident_mib:.0f}",
         }
     finally:

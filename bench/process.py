@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +43,41 @@ class Requests:
         return ", ".join(f"{verb} {value / count:.2f}" for verb, value in self.by_verb.items() if value) or "none"
 
 
+def requests_in(metrics: str) -> Requests:
+    """Return the requests that the operator's metrics tell, by verb."""
+    counted: Counter[str] = Counter()
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == "genmodel_kube_requests_total":
+                counted[sample.labels["verb"]] += int(sample.value)
+    return Requests({verb: float(count) for verb, count in sorted(counted.items())})
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return the processor time that a process has used so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds_of_all() -> float:
+    """Return the processor time of everything in this network namespace: control plane, nodes, clients, operator.
+
+    Unlike a wall clock it does not tell what else the machine was doing.
+    """
+    own, total = Path("/proc/self/ns/net").readlink(), 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "ns" / "net").readlink() == own:
+                total += cpu_seconds_of(int(folder.name))
+    return total
+
+
 class OperatorProcess:
     """``genmodel run`` with a kubeconfig; stopped with SIGTERM, or killed."""
 
     def __init__(self, kubeconfig: Path, log: Path, environment: dict[str, str] | None = None) -> None:
         self._log = log.open("ab")
+        self._started = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "genmodel_operator.cli", "run"],
             env={**os.environ, "KUBECONFIG": str(kubeconfig), **(environment or {})},
@@ -67,6 +99,20 @@ class OperatorProcess:
                     pass
                 await asyncio.sleep(0.1)
 
+    async def quiet(self, *, still_seconds: float = 5.0, limit_seconds: float = 300.0) -> float:
+        """Wait until it serves and made no request for a while; return the seconds from its start to the last one."""
+        await self.ready()
+        last = time.monotonic()
+        deadline, before = last + limit_seconds, await self.requests()
+        while time.monotonic() - last < still_seconds:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the operator never got quiet")
+            await asyncio.sleep(0.5)
+            now = await self.requests()
+            if now != before:
+                before, last = now, time.monotonic()
+        return last - self._started
+
     async def requests(self) -> Requests:
         """Return the requests so far, as the operator's own metrics count them; watches are not among them."""
         async with (
@@ -74,12 +120,7 @@ class OperatorProcess:
             session.get(f"http://127.0.0.1:{METRICS_PORT}/metrics") as answer,
         ):
             text = await answer.text()
-        counted: Counter[str] = Counter()
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == "genmodel_kube_requests_total":
-                    counted[sample.labels["verb"]] += sample.value  # type: ignore[assignment]
-        return Requests({verb: float(count) for verb, count in sorted(counted.items())})
+        return requests_in(text)
 
     @property
     def resident_mib(self) -> float:
@@ -91,8 +132,7 @@ class OperatorProcess:
     @property
     def cpu_seconds(self) -> float:
         """Processor time used so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.process.pid)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self.process.poll() is None:

@@ -11,14 +11,22 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def keep(name: str, rows: Mapping[str, Mapping[str, str]]) -> None:
-    """Write the rows to ``bench/results/<name>.json``."""
+def add(name: str, rows: Mapping[str, Mapping[str, str]], *, folder: Path = RESULTS) -> None:
+    """Write the rows to ``<name>.json`` and leave the file's other rows as they are; each row has its own date."""
+    path = folder / f"{name}.json"
+    known: dict[str, Mapping[str, str]] = json.loads(path.read_text())["rows"] if path.exists() else {}
+    today = {row: {"date": datetime.now(UTC).strftime("%Y-%m-%d"), **figures} for row, figures in rows.items()}
+    keep(name, known | today, folder=folder)
+
+
+def keep(name: str, rows: Mapping[str, Mapping[str, str]], *, folder: Path = RESULTS) -> None:
+    """Write the rows to ``<name>.json`` in place of what it held."""
     document = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "rows": rows,
     }
-    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 def as_tables(rows: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -1,45 +1,70 @@
-"""From apply to the first token with real vLLM, split by stage; the part that is ours is what is left over.
+"""From apply to the first token with real vLLM, split by stage.
 
-Ours is everything but the image, the weights and the engine's own start: noticing the model, asking
-the Hub, planning, writing objects, the scheduler and kubelet in between, noticing the answer.
+Every stage ends with something that is seen to the millisecond: an object in a watch, or a line in a
+container's log with the container runtime's own time. Host and node share one clock.
 """
 
-import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from openai import OpenAI
 
+from bench.timeline import Timeline
 from examples.demo.steps import QUESTION
 from tests.platform import Platform
 
 NAME = "bench"
 
+STAGES = {
+    "operator: resolve, plan, write": "Deployment",
+    "controllers, scheduler": "bound",
+    "sandbox, prepare's container": "prepare runs",
+    "prepare: ask the Hub": "fetch begins",
+    "weights": "fetch ends",
+    "server's container": "engine begins",
+    "engine start": "engine answers",
+    "readiness noticed": "pod ready",
+    "readiness told": "Ready",
+    "first request": "first token",
+}
+"""Stages in order, each with the mark that ends it; the first begins with the apply."""
+
+NOT_OURS = ("weights", "engine start")
+"""With the image, which is on the node already, all that is not counted as ours."""
+CLUSTERS = ("controllers, scheduler", "sandbox, prepare's container", "server's container")
+"""Stages of what is ours by that count in which Kubernetes works, or the image's Python starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a line of a container's log holds, and the mark that it is."""
+
+    container: str
+    words: str
+    mark: str
+
+
+LINES = (
+    _Line("prepare", "the runtime is in", "prepare runs"),
+    _Line("prepare", "fetching", "fetch begins"),
+    _Line("prepare", "is complete and verified", "fetch ends"),
+    _Line("server", "starting", "engine begins"),
+    _Line("server", "ready after", "engine answers"),
+)
+
 
 def measure(platform: Platform, model: str) -> dict[str, str]:
     """Serve a model once and return its stages in seconds."""
-    started = time.time()
-    platform.wish(NAME, model)
-    seen = follow(platform)
-    answered = first_token(platform)
-    pod = platform.pods(NAME)[0]
-    stages = stages_of(pod, platform, started=started, ready=seen["Serving"], answered=answered)
+    with Timeline(platform.cluster.kubeconfig, "default", NAME) as timeline:
+        started = time.time()
+        timeline.create(platform.wished(NAME, model))
+        marks = timeline.until("Ready", limit_seconds=600)
+    marks["first token"] = first_token(platform)
+    marks |= told_by_logs(platform)
     platform.delete(NAME)
-    return {stage: f"{seconds:.2f} s" for stage, seconds in stages.items()}
-
-
-def follow(platform: Platform, *, limit_seconds: float = 600.0) -> dict[str, float]:
-    """Return when each reason was first seen, by the wall clock, until Ready."""
-    seen: dict[str, float] = {}
-    deadline = time.time() + limit_seconds
-    while "Serving" not in seen:
-        if time.time() > deadline:
-            raise TimeoutError(f"not Ready after {limit_seconds:.0f} s; seen {json.dumps(seen)}")
-        seen.setdefault(str(platform.ready(NAME).get("reason", "Accepted")), time.time())
-        time.sleep(0.05)
-    return seen
+    return row_of(stages_of(started, marks))
 
 
 def first_token(platform: Platform) -> float:
@@ -54,24 +79,40 @@ def first_token(platform: Platform) -> float:
     raise RuntimeError("the answer had no token")
 
 
-def stages_of(
-    pod: Mapping[str, Any], platform: Platform, *, started: float, ready: float, answered: float
-) -> dict[str, float]:
-    """Return seconds by stage; the kubelet's own times are whole seconds, so single stages are rough."""
-    status = pod["status"]
-    prepare = status["initContainerStatuses"][0]["state"]["terminated"]
-    weights = seconds_of(prepare["finishedAt"]) - seconds_of(prepare["startedAt"])
-    engine = float(platform.get("gm", NAME)["status"]["measured"]["startSeconds"])
-    total = answered - started
-    return {
-        "apply to Ready": ready - started,
-        "apply to first token": total,
-        "weights (prepare)": weights,
-        "engine start": engine,
-        "first request": answered - ready,
-        "ours: the rest": total - weights - engine,
+def told_by_logs(platform: Platform) -> dict[str, float]:
+    """Return the marks that the pod's logs hold, by the wall clock."""
+    pod = platform.pods(NAME)[0]["metadata"]["name"]
+    logs = {
+        container: platform.cluster.kubectl("logs", pod, "--container", container, "--timestamps")
+        for container in ("prepare", "server")
     }
+    return {line.mark: moment_of(logs[line.container], line.words) for line in LINES}
 
 
-def seconds_of(stamp: str) -> float:
-    return datetime.fromisoformat(stamp).timestamp()
+def moment_of(log: str, words: str) -> float:
+    """Return when the runtime said the words, in seconds since the epoch; ``ValueError`` where it did not."""
+    for line in log.splitlines():
+        stamp, _, text = line.partition(" ")
+        if text.startswith("genmodel_runtime:") and words in text:
+            return datetime.fromisoformat(stamp).timestamp()
+    raise ValueError(f"the log does not say {words!r}")
+
+
+def stages_of(started: float, marks: Mapping[str, float]) -> dict[str, float]:
+    """Return seconds by stage; together they are the time from apply to first token."""
+    moments = [started, *(marks[mark] for mark in STAGES.values())]
+    return {stage: moments[index + 1] - moments[index] for index, stage in enumerate(STAGES)}
+
+
+def row_of(stages: Mapping[str, float]) -> dict[str, str]:
+    """Return the stages, and what they add up to."""
+    total = sum(stages.values())
+    ours = total - sum(stages[stage] for stage in NOT_OURS)
+    inside = ours - sum(stages[stage] for stage in CLUSTERS) - stages["first request"]
+    sums = {
+        "apply to Ready": total - stages["first request"],
+        "apply to first token": total,
+        "ours: all but image, weights, engine start": ours,
+        "of it our own processes": inside,
+    }
+    return {name: f"{seconds:.2f} s" for name, seconds in {**stages, **sums}.items()}

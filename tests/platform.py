@@ -37,14 +37,16 @@ class Platform:
     cluster: AnyCluster
     hub_port: int
 
-    def wish(self, name: str, model: str, **spec: Any) -> None:
-        wanted = {
+    def wished(self, name: str, model: str, **spec: Any) -> dict[str, Any]:
+        return {
             "apiVersion": "genmodel.dev/v1alpha1",
             "kind": "GenerativeModel",
             "metadata": {"name": name, "namespace": "default"},
             "spec": {"model": model, **spec},
         }
-        self.cluster.kubectl("apply", "-f", "-", input=json.dumps(wanted))
+
+    def wish(self, name: str, model: str, **spec: Any) -> None:
+        self.cluster.kubectl("apply", "-f", "-", input=json.dumps(self.wished(name, model, **spec)))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.cluster.kubectl("get", kind, name, "-o", "json"))

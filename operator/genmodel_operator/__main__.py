@@ -38,7 +38,9 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         now=_now,
         learning=_learning(parts),
     )
-    reconciler = Reconciler(tools=tools, events=parts.events, pace=StatusPace(time.monotonic))
+    reconciler = Reconciler(
+        tools=tools, events=parts.events, pace=StatusPace(time.monotonic), is_busy=lambda: parts.queue.is_busy
+    )
 
     def nodes_changed() -> frozenset[Key]:
         inventory.invalidate()

@@ -1,6 +1,7 @@
 """The life of the operator's process: start in order, run, end in order."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,8 @@ WATCHING_SECONDS = 30.0
 NODES_SETTLE_SECONDS = 1.0
 """Changes of nodes within this time count as one."""
 STARTUP_DELAY_CAP_SECONDS = 5.0
+YOUNG_OBJECTS = 10_000
+"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -52,13 +55,14 @@ class InformerEndedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a reconciler is made from."""
+    """What a reconciler is made from, and the queue that it works for."""
 
     client: KubeClient
     cache: ChildCache
     events: EventRecorder
     metrics: Metrics
     settings: Settings
+    queue: WorkQueue[Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,11 @@ WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
 class Operator:
     """Holds the running parts together; ``run`` returns after SIGTERM and raises when a part fails."""
 
-    def __init__(self, *, parts: Parts, work: Work, queue: WorkQueue[Key], health: Health) -> None:
+    def __init__(self, *, parts: Parts, work: Work, health: Health) -> None:
         """Take the parts; all are closed by the caller."""
         self._parts = parts
         self._work = work
-        self._queue = queue
+        self._queue = queue = parts.queue
         self._health = health
         self._stop = asyncio.Event()
         self._stop_informer = asyncio.Event()
@@ -224,10 +228,10 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         client = await KubeClient.connect(settings, environ=environ, observe=metrics.kube_request)
         stack.push_async_callback(client.close)
         events = EventRecorder(client, instance=environ.get("HOSTNAME") or socket.gethostname(), count=metrics.event)
-        parts = Parts(client=client, cache=cache, events=events, metrics=metrics, settings=settings)
-        work = await stack.enter_async_context(make_work(parts))
         queue = WorkQueue[Key](resync_seconds=settings.resync_seconds, observer=metrics)
-        operator = Operator(parts=parts, work=work, queue=queue, health=health)
+        parts = Parts(client=client, cache=cache, events=events, metrics=metrics, settings=settings, queue=queue)
+        work = await stack.enter_async_context(make_work(parts))
+        operator = Operator(parts=parts, work=work, health=health)
         server = HttpServer(port=settings.http_port, health=health, metrics=metrics)
         await server.start()
         stack.push_async_callback(server.stop)
@@ -244,6 +248,7 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
 def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: WorkFactory) -> int:
     """Run the operator and return the process's exit code: 0 after SIGTERM, 1 after a failure, 2 on wrong settings."""
     configure_logging(level=settings.log_level, log_format=settings.log_format)
+    _spare_garbage_collection()
     try:
         asyncio.run(serve(settings, environ=environ, make_work=make_work))
     except ConnectionConfigError as error:
@@ -254,6 +259,13 @@ def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         return EXIT_FAILED
     logger.info("stopped")
     return EXIT_OK
+
+
+def _spare_garbage_collection() -> None:
+    """Keep the collector from looking again and again at what the imports made, and at every decoded answer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def _log_failure(error: BaseException) -> None:

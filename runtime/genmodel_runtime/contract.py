@@ -36,6 +36,10 @@ ENDPOINT_PROPAGATION_SECONDS = 15
 """After SIGTERM: answering with ``Connection: close`` while endpoints propagate."""
 TEARDOWN_SECONDS = 15
 """After the last stream: time for the engine to end."""
+STARTUP_PATH = "/startupz"
+"""Answers as ``/readyz`` does, but holds a refusal back for a moment: the startup probe learns at once of readiness."""
+STARTUP_ANSWER_SECONDS = 0.8
+"""How long ``STARTUP_PATH`` waits for readiness; below the startup probe's period of one second."""
 STARTUP_PROBE_SLACK_SECONDS = 60
 """The startup probe waits this much longer than the supervisor, which decides first."""
 

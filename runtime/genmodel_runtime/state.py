@@ -97,7 +97,7 @@ class Snapshot:
         known = _known(
             contract=CONTRACT,
             phase=self.phase.value,
-            since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.since)),
+            since=_rfc3339(self.since),
             download=self.download.document() if self.download else None,
             measured=self.measured.document(),
             engine=_known(name=self.engine_name, version=self.engine_version),
@@ -164,6 +164,13 @@ class RuntimeState:
         """Enter ``Failed`` for good."""
         with self._lock:
             self._snapshot = replace(self._snapshot, phase=Phase.FAILED, since=self._clock(), failure=failure)
+
+
+def _rfc3339(epoch_seconds: float) -> str:
+    """Return a moment to the millisecond: phases of a small model's start are shorter than a second."""
+    milliseconds = round(epoch_seconds * 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{stamp}.{milliseconds % 1000:03}Z"
 
 
 def _known(**fields: object) -> dict[str, object]:

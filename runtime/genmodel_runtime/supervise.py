@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from genmodel_runtime.console import say
-from genmodel_runtime.contract import ExitCode, Phase
+from genmodel_runtime.contract import STARTUP_ANSWER_SECONDS, STARTUP_PATH, ExitCode, Phase
 from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServer, json_answer
 from genmodel_runtime.engine import EngineClient, EngineSilent
 from genmodel_runtime.failures import Ending, Stage, classify, hung, start_timeout
@@ -70,6 +70,7 @@ class Supervisor:
         # SimpleQueue.put may be called in a signal handler, unlike every lock of threading.
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._is_decided = threading.Event()
         self._progress = StartProgress()
         self._stage = Stage.STARTING
         self._why_not_ready = "the engine is starting"
@@ -97,6 +98,7 @@ class Supervisor:
             failure = self._supervise()
         finally:
             self._stop.set()
+            self._is_decided.set()
             self._end_engine()
         if failure is None:
             return int(ExitCode.DONE)
@@ -107,6 +109,7 @@ class Supervisor:
         return {
             "/livez": self._livez,
             "/readyz": self._readyz,
+            STARTUP_PATH: self._startupz,
             "/status": lambda: json_answer(200, self.state.snapshot().document()),
             "/metrics": self._metrics,
         }
@@ -176,6 +179,7 @@ class Supervisor:
             measured=replace(self._progress.measured, start_seconds=seconds), engine_version=self.client.version()
         )
         self.state.enter(Phase.SERVING)
+        self._is_decided.set()
         say(f"ready after {seconds:.1f} s")
 
     def _broken(self, event: Event) -> Failure:
@@ -265,6 +269,10 @@ class Supervisor:
             return json_answer(200, {"ready": True})
         reason = snapshot.failure.message if snapshot.failure else self._why_not_ready
         return json_answer(503, {"ready": False, "phase": snapshot.phase.value, "reason": reason})
+
+    def _startupz(self) -> Answer:
+        self._is_decided.wait(STARTUP_ANSWER_SECONDS)
+        return self._readyz()
 
     def _metrics(self) -> Answer:
         own = own_metrics(self.state.snapshot()).encode()

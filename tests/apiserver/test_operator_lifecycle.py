@@ -25,11 +25,11 @@ def test_six_lines_become_a_served_model(world: OperatorWorld, team: str) -> Non
         team,
         "tiny",
         reason="Serving",
-        words=(f"1 of 1 replicas answer at {url}", "1 x NVIDIA L4 per replica"),
+        words=(f"1 of 1 replicas answer at {url}", "1 x NVIDIA L4 per replica", "acme/tiny-llama at main is commit"),
         event="Normal Serving",
         row={"READY": "True", "REPLICAS": "1/1", "ACCELERATOR": "1 x NVIDIA L4", "URL": url},
     )
-    assert sorted(map(str, seen.events)) == ["Normal Planned", "Normal Resolved", "Normal Serving"]
+    assert sorted(map(str, seen.events)) == ["Normal Planned", "Normal Serving"]
     model = world.get(team, "gm", "tiny")
     assert "finalizers" not in model["metadata"]
     assert not [key for key in model["metadata"].get("annotations", {}) if "kopf" in key]

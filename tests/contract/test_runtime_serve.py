@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from genmodel_runtime.contract import STARTUP_ANSWER_SECONDS, STARTUP_PATH
 from tests.fakes import engine
 from tests.fakes.runtime_pod import ROOT, children, is_alive, running, serve_environ, serving
 
@@ -26,6 +28,33 @@ def test_it_is_ready_only_after_a_real_answer(tmp_path: Path) -> None:
             time.sleep(0.02)
         assert "the first request was refused: 500 cannot answer yet" in reasons
         assert pod.get("/readyz") == (200, b'{"ready": true}\n')
+
+
+def test_the_startup_page_holds_a_refusal_back_and_readiness_not(tmp_path: Path) -> None:
+    with serving(tmp_path, start_seconds=2.0) as pod:
+        pod.wait_until(pod.is_up)
+        refused_after = []
+        while True:
+            asked = time.monotonic()
+            status, body = pod.get(STARTUP_PATH)
+            if status == 200:
+                break
+            refused_after.append(time.monotonic() - asked)
+            assert json.loads(body)["ready"] is False
+        assert min(refused_after) >= STARTUP_ANSWER_SECONDS
+        asked = time.monotonic()
+        assert pod.get(STARTUP_PATH) == (200, b'{"ready": true}\n')
+        assert time.monotonic() - asked < STARTUP_ANSWER_SECONDS
+
+
+def test_the_startup_page_answers_as_soon_as_the_engine_does(tmp_path: Path) -> None:
+    """Asked one after the other, a request is open when the engine gets ready, and tells it."""
+    with serving(tmp_path, start_seconds=2.0) as pod:
+        pod.wait_until(pod.is_up)
+        while pod.get(STARTUP_PATH)[0] != 200:
+            pass
+        since = datetime.fromisoformat(str(pod.status()["since"]))
+        assert (datetime.now(UTC) - since).total_seconds() < STARTUP_ANSWER_SECONDS
 
 
 def test_the_status_of_a_serving_engine(tmp_path: Path) -> None:

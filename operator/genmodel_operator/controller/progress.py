@@ -1,13 +1,16 @@
-"""When a status is worth a write: at once for anything but a download's progress."""
+"""When a status is worth a write: at once, but for a download's progress, and for the first words in a rush."""
 
 from collections.abc import Callable
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.api.v1alpha1 import GenerativeModelStatus
 from genmodel_operator.controller.queue import Key
+from genmodel_operator.status import is_told_by_the_cluster
 
 PROGRESS_SECONDS = 10.0
 PROGRESS_SHARE = 0.05
+HOLD_SECONDS = 1.5
+"""How long a first status may wait that the next one replaces soon; see ``StatusPace.hold_seconds``."""
 
 
 class StatusPace:
@@ -17,6 +20,7 @@ class StatusPace:
         """Take a monotonic clock in seconds."""
         self._clock = clock
         self._written: dict[Key, float] = {}
+        self._held: dict[Key, float] = {}
 
     def is_due(self, key: Key, before: GenerativeModelStatus, after: GenerativeModelStatus) -> bool:
         """Return whether ``after`` has to be written over ``before``."""
@@ -27,13 +31,28 @@ class StatusPace:
         elapsed = self._clock() - self._written.get(key, float("-inf"))
         return elapsed >= PROGRESS_SECONDS or _moved(before, after)
 
+    def hold_seconds(
+        self, key: Key, before: GenerativeModelStatus, after: GenerativeModelStatus, *, is_busy: bool
+    ) -> float:
+        """Return how long the write of ``after`` may still wait; 0: it is due.
+
+        While other models wait for a worker, the first status of a model waits a moment where it only says
+        that the cluster makes and starts the pods: most often they are ready by then, and one write says all.
+        """
+        if not is_busy or before.conditions or not is_told_by_the_cluster(after.conditions):
+            return 0.0
+        since = self._held.setdefault(key, self._clock())
+        return max(0.0, since + HOLD_SECONDS - self._clock())
+
     def wrote(self, key: Key) -> None:
         """Remember that the status was written now."""
         self._written[key] = self._clock()
+        self._held.pop(key, None)
 
     def forget(self, key: Key) -> None:
         """Forget a model that is gone."""
         self._written.pop(key, None)
+        self._held.pop(key, None)
 
 
 def without_progress(status: GenerativeModelStatus) -> GenerativeModelStatus:

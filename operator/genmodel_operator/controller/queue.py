@@ -176,6 +176,11 @@ class WorkQueue(Generic[K]):
         return len(self._states)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a key waits for a worker; told without looking at all of them."""
+        return bool(self._fresh or self._later)
+
+    @property
     def depth(self) -> int:
         """Keys that wait for a worker."""
         return sum(1 for state in self._states.values() if state.queued_at is not None)

@@ -47,11 +47,12 @@ _PLANNING = (RESOLVE, SIZE)
 class Reconciler:
     """Brings one model at a time to its desired state; called by the queue's workers."""
 
-    def __init__(self, *, tools: Tools, events: EventRecorder, pace: StatusPace) -> None:
-        """Take the steps' tools, the recorder of Events and the pace of status writes."""
+    def __init__(self, *, tools: Tools, events: EventRecorder, pace: StatusPace, is_busy: Callable[[], bool]) -> None:
+        """Take the steps' tools, the recorder of Events, the pace of status writes, and whether models wait."""
         self._tools = tools
         self._events = events
         self._pace = pace
+        self._is_busy = is_busy
         self._waiting_for_nodes: set[Key] = set()
 
     async def __call__(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
@@ -68,7 +69,11 @@ class Reconciler:
         ctx = Context(tools=self._tools, model=model, resync=resync)
         await self._run_steps(ctx)
         self._remember(key, ctx)
-        await self._report(key, model, summarise(model, world_of(ctx), self._tools.now()))
+        status = summarise(model, world_of(ctx), self._tools.now())
+        if hold_seconds := self._pace.hold_seconds(key, model.status, status, is_busy=self._is_busy()):
+            ctx.look_again(hold_seconds)
+        else:
+            await self._report(key, model, status)
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
     async def _get(self, key: Key) -> dict[str, Any] | None:

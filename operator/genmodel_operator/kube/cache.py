@@ -7,7 +7,7 @@ memory (a Deployment: 35 KiB).
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,12 @@ class ChildCache:
     """Remembers children by kind, namespace and name, and by the model that owns them."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, str, str], _Entry] = {}
+        self._entries: dict[str, dict[tuple[str, str], _Entry]] = {}
         self._names: dict[tuple[str, str, str], set[str]] = {}
         self._deleted: dict[str, None] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(map(len, self._entries.values()))
 
     def observe(self, kind: Kind, type_: str | None, obj: Mapping[str, Any]) -> bool:
         """Take in a watch event (type None: first list or re-list); return whether it tells anything new."""
@@ -66,30 +66,30 @@ class ChildCache:
         metadata = obj["metadata"]
         key = (kind.plural, metadata.get("namespace", ""), metadata["name"])
         version, uid = _version(metadata), metadata.get("uid", "")
-        known = self._entries.get(key)
+        known = self._entry(*key)
         if uid in self._deleted or (known is not None and version <= known.version):
             return False
         self._forget(key)
         entry = _entry(kind, obj, version)
-        self._entries[key] = entry
+        self._entries.setdefault(key[0], {})[key[1:]] = entry
         if entry.owner is not None:
             self._names.setdefault((kind.plural, key[1], entry.owner), set()).add(key[2])
         return known is None or known.digest != entry.digest
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Return what was last seen of an object, without its field ownership details."""
-        entry = self._entries.get((kind.plural, namespace, name))
+        entry = self._entry(kind.plural, namespace, name)
         return None if entry is None else _unpack(entry)
 
     def of_model(self, kind: Kind, namespace: str, model_name: str) -> list[Object]:
         """Return what was last seen of a model's objects of a kind, by name."""
         names = self._names.get((kind.plural, namespace, model_name), ())
-        found = (self._entries.get((kind.plural, namespace, name)) for name in sorted(names))
+        found = (self._entry(kind.plural, namespace, name) for name in sorted(names))
         return [_unpack(entry) for entry in found if entry is not None]
 
-    def all_of(self, kind: Kind) -> list[Object]:
-        """Return what was last seen of every object of a kind; some may be gone."""
-        return [_unpack(entry) for key, entry in self._entries.items() if key[0] == kind.plural]
+    def digests(self, kind: Kind) -> Iterator[tuple[tuple[str, str], int]]:
+        """Yield namespace and name of every object of a kind, with a number that changes with its content."""
+        return ((key, entry.digest) for key, entry in self._entries.get(kind.plural, {}).items())
 
     def drop(self, kind: Kind, namespace: str, name: str) -> None:
         """Forget an object that a live read did not find."""
@@ -107,7 +107,7 @@ class ChildCache:
         metadata = obj["metadata"]
         self._remember_deletion(metadata.get("uid", ""))
         key = (kind.plural, metadata.get("namespace", ""), metadata["name"])
-        known = self._entries.get(key)
+        known = self._entry(*key)
         # A new object may have taken the name already; its own event is then older news than it.
         if known is not None and known.uid == metadata.get("uid", ""):
             self._forget(key)
@@ -119,8 +119,11 @@ class ChildCache:
         while len(self._deleted) > _REMEMBERED_DELETIONS:
             del self._deleted[next(iter(self._deleted))]
 
+    def _entry(self, plural: str, namespace: str, name: str) -> _Entry | None:
+        return self._entries.get(plural, {}).get((namespace, name))
+
     def _forget(self, key: tuple[str, str, str]) -> None:
-        entry = self._entries.pop(key, None)
+        entry = self._entries.get(key[0], {}).pop(key[1:], None)
         if entry is None or entry.owner is None:
             return
         owner = (key[0], key[1], entry.owner)

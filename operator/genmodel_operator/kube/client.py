@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import aiohttp
 from kubernetes.aio import config as kube_config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 from yaml import YAMLError
 
 from genmodel_operator import __version__
@@ -24,6 +24,7 @@ from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.apply import as_applied, is_as_created
 from genmodel_operator.kube.errors import Expired, KubeError, NotFound, Unreachable, error_from
 from genmodel_operator.kube.kinds import Kind
+from genmodel_operator.kube.transport import Transport
 from genmodel_operator.settings import Settings
 
 Object = dict[str, Any]
@@ -33,6 +34,7 @@ USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
 _APPLY_PATCH = "application/apply-patch+yaml"
+_JSON = "application/json"
 _JSON_PATCH = "application/json-patch+json"
 _BACKGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
 
@@ -57,13 +59,9 @@ class WatchConnection:
 class KubeClient:
     """Reads and writes objects; every request has a time limit, a metric and typed errors."""
 
-    def __init__(
-        self, api: ApiClient, *, observe: RequestObserver | None = None, timeout_seconds: float = TIMEOUT_SECONDS
-    ) -> None:
-        self._api = api
-        self._api.user_agent = USER_AGENT
+    def __init__(self, transport: Transport, *, observe: RequestObserver | None = None) -> None:
+        self._transport = transport
         self._observe = observe
-        self._timeout_seconds = timeout_seconds
 
     @classmethod
     async def connect(
@@ -81,24 +79,21 @@ class KubeClient:
         configuration = Configuration()
         configuration.connection_pool_maxsize = settings.workers + 4
         await _load_configuration(configuration, environ)
-        return cls(ApiClient(configuration), observe=observe, timeout_seconds=timeout_seconds)
+        transport = Transport(configuration, user_agent=USER_AGENT, timeout_seconds=timeout_seconds)
+        return cls(transport, observe=observe)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._api.close()
+        await self._transport.close()
 
     async def watch_connection(self) -> WatchConnection:
         """Return how the informer reaches the same server; with a fresh token each time."""
-        configuration = self._api.configuration
-        token = await configuration.get_api_key_with_prefix("BearerToken")
-        headers = {"User-Agent": f"{USER_AGENT} (watch)"}
-        if token:
-            headers["Authorization"] = token
+        headers = {"User-Agent": f"{USER_AGENT} (watch)", **await self._transport.credentials()}
         return WatchConnection(
-            server=configuration.host,
+            server=self._transport.server,
             headers=headers,
-            ssl_context=self._api.rest_client.ssl_context,
-            proxy=configuration.proxy,
+            ssl_context=self._transport.ssl_context,
+            proxy=self._transport.proxy,
         )
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
@@ -222,13 +217,15 @@ class KubeClient:
         name: str = "",
         query: Sequence[tuple[str, str]] = (),
         body: Body | None = None,
-        content_type: str | None = None,
+        content_type: str = _JSON,
     ) -> Object:
         """Send one request and return its decoded answer; raises a ``KubeError``."""
         started = time.monotonic()
         code = "error"
         try:
-            status, headers, data = await self._send(method, path, query, body, content_type)
+            status, headers, data = await self._transport.send(
+                method, path, query=query, body=None if body is None else _encode(body), content_type=content_type
+            )
             code = str(status)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
@@ -239,31 +236,6 @@ class KubeClient:
         if not 200 <= status < 300:
             raise error_from(status, data, headers, verb=verb, kind=kind.kind, name=name)
         return _decode(data, verb=verb, kind=kind.kind, name=name)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        body: Body | None,
-        content_type: str | None,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Accept": "application/json"}
-        if content_type is not None:
-            headers["Content-Type"] = content_type
-        # The library's own time-out does not cover a token refresh, so ours goes around everything.
-        async with asyncio.timeout(self._timeout_seconds):
-            request = await self._api.param_serialize(
-                method,
-                path,
-                query_params=list(query),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            limit = aiohttp.ClientTimeout(total=self._timeout_seconds)
-            response = await self._api.call_api(*request, _request_timeout=limit)
-            return response.status, response.headers, await response.read()
 
 
 async def _load_configuration(configuration: Configuration, environ: Mapping[str, str]) -> None:
@@ -296,6 +268,10 @@ def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:
 
 def _query(**values: str | None) -> list[tuple[str, str]]:
     return [(key, value) for key, value in values.items() if value]
+
+
+def _encode(body: Body) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _decode(data: bytes, *, verb: str, kind: str, name: str) -> Object:

@@ -22,6 +22,7 @@ from genmodel_runtime.contract import (
     RUNTIME_PORT,
     RUNTIME_PORT_NAME,
     SERVER_CONTAINER,
+    STARTUP_PATH,
     STARTUP_PROBE_SLACK_SECONDS,
 )
 
@@ -116,13 +117,14 @@ def _disk_limit(plan: ServingPlan) -> dict[str, str]:
 def probes(start_seconds: int) -> dict[str, Any]:
     """Return the three probes, all answered by the runtime.
 
-    The startup probe asks each second, so that a pod takes requests as soon as it can; its end is
-    the backstop of the supervisor's own. Liveness is forward progress, decided in the runtime: its
+    The startup probe asks all the time, so that a pod takes requests as soon as it can: the runtime
+    holds each answer until it is ready or the next probe is near. Its end is the backstop of the
+    supervisor's own. Liveness is forward progress, decided in the runtime: its
     own grace period is short, because an engine that hangs does not drain.
     """
     budget_seconds = start_seconds + STARTUP_PROBE_SLACK_SECONDS
     return {
-        "startupProbe": _probe("/readyz", period=1, failures=budget_seconds, timeout=1),
+        "startupProbe": _probe(STARTUP_PATH, period=1, failures=budget_seconds, timeout=2),
         "readinessProbe": _probe("/readyz", period=5, failures=3, timeout=5),
         "livenessProbe": {
             **_probe("/livez", period=10, failures=2, timeout=5),

@@ -1,8 +1,12 @@
 """Results as text."""
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
-from bench.record import as_tables
+from bench.record import add, as_tables, keep
 
 
 @pytest.mark.parametrize(
@@ -23,3 +27,25 @@ from bench.record import as_tables
 )
 def test_as_tables(rows: dict[str, dict[str, str]], want: list[str]) -> None:
     assert list(as_tables(rows)) == want
+
+
+def rows_in(folder: Path) -> dict[str, dict[str, str]]:
+    rows: dict[str, dict[str, str]] = json.loads((folder / "some.json").read_text())["rows"]
+    return rows
+
+
+def test_rows_of_other_sizes_stay_and_each_has_its_date(tmp_path: Path) -> None:
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    add("some", {"1 floor": {"p50": "1 s"}, "200 floor": {"p50": "2 s"}}, folder=tmp_path)
+    add("some", {"200 floor": {"p50": "3 s"}, "1000 floor": {"p50": "9 s"}}, folder=tmp_path)
+    assert rows_in(tmp_path) == {
+        "1 floor": {"date": today, "p50": "1 s"},
+        "200 floor": {"date": today, "p50": "3 s"},
+        "1000 floor": {"date": today, "p50": "9 s"},
+    }
+
+
+def test_keeping_replaces_what_was_there(tmp_path: Path) -> None:
+    add("some", {"1 floor": {"p50": "1 s"}}, folder=tmp_path)
+    keep("some", {"200 floor": {"p50": "2 s"}}, folder=tmp_path)
+    assert rows_in(tmp_path) == {"200 floor": {"p50": "2 s"}}

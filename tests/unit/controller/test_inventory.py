@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from genmodel_operator.api import labels
-from genmodel_operator.controller.inventory import NodeInventory
+from genmodel_operator.controller.inventory import NodeInventory, PodUse
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.kinds import NODE, POD, Kind
 from genmodel_operator.settings import AcceleratorSettings, Settings
@@ -27,6 +27,16 @@ class Nodes:
         self.asked += 1
         await asyncio.sleep(0)
         return self.listed
+
+
+class CountedReads(ChildCache):
+    """Counts how often an object was taken out."""
+
+    reads = 0
+
+    def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+        self.reads += 1
+        return super().get(kind, namespace, name)
 
 
 def a_pod(name: str, *, node: str = "a", version: int = 1) -> Any:
@@ -64,6 +74,27 @@ async def test_what_models_use_is_looked_at_each_time() -> None:
     assert await in_use() == 4
     cache.drop(POD, "team-a", "one")
     assert await in_use() == 2
+
+
+async def test_a_pod_that_moves_is_counted_where_it_is() -> None:
+    cache = ChildCache()
+    use = PodUse(cache)
+    cache.put(POD, a_pod("one", node="a"))
+    cache.put(POD, a_pod("two", node="b"))
+    assert use.read() == {"a": {"nvidia.com/gpu": 2}, "b": {"nvidia.com/gpu": 2}}
+    cache.put(POD, a_pod("one", node="b", version=2))
+    assert use.read() == {"b": {"nvidia.com/gpu": 4}}
+
+
+async def test_a_pod_is_read_once_for_each_change() -> None:
+    cache = CountedReads()
+    use = PodUse(cache)
+    cache.put(POD, a_pod("one"))
+    cache.put(POD, a_pod("two"))
+    first = use.read()
+    assert (use.read(), cache.reads) == (first, 2)
+    cache.put(POD, a_pod("two", node="b", version=2))
+    assert (use.read() == first, cache.reads) == (False, 3)
 
 
 async def test_the_settings_rule() -> None:

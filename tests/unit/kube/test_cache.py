@@ -30,14 +30,33 @@ def replicas(cache: ChildCache, name: str = "mistral-1") -> int | None:
     return None if found is None else int(found["spec"]["replicas"])
 
 
-class TestAllOf:
+class TestDigests:
     def test_every_object_of_a_kind_and_no_other(self) -> None:
         cache = ChildCache()
         cache.put(DEPLOYMENT, an_object("a", uid="1"))
         cache.put(DEPLOYMENT, an_object("b", uid="2", model="other"))
         cache.put(SERVICE, an_object("c", uid="3"))
-        assert [found["metadata"]["name"] for found in cache.all_of(DEPLOYMENT)] == ["a", "b"]
-        assert cache.all_of(POD) == []
+        assert [key for key, _ in cache.digests(DEPLOYMENT)] == [("team-a", "a"), ("team-a", "b")]
+        assert list(cache.digests(POD)) == []
+        assert len(cache) == 3
+
+    @pytest.mark.parametrize(
+        ("version", "change", "want_same"),
+        [
+            pytest.param(2, {}, True, id="another version of the same"),
+            pytest.param(2, {"spec": {"replicas": 2}}, False, id="another content"),
+            pytest.param(1, {"spec": {"replicas": 2}}, True, id="older news"),
+        ],
+    )
+    def test_a_digest_changes_with_the_content_alone(
+        self, version: int, change: dict[str, Any], want_same: bool
+    ) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1))
+        ((_, before),) = cache.digests(DEPLOYMENT)
+        cache.put(DEPLOYMENT, an_object(version=version, **change))
+        ((_, after),) = cache.digests(DEPLOYMENT)
+        assert (before == after) is want_same
 
 
 class TestGetAndPut:

@@ -28,6 +28,21 @@ def test_a_whole_float_is_the_integer_that_the_server_makes_of_it() -> None:
         canonical_json(float("nan"))
 
 
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        pytest.param([22.0, 1e16, -3.0], "[22,10000000000000000,-3]", id="whole floats"),
+        pytest.param([0.5, 1.5e-7, 123456789.25], "[0.5,1.5e-07,123456789.25]", id="other floats"),
+        pytest.param({"a": 2.0, "b": "x: 2.0,"}, '{"a":2,"b":"x: 2.0,"}', id="a text that looks like one stays"),
+        pytest.param({"b": 'q"2.0}'}, '{"b":"q\\"2.0}"}', id="a text alone stays"),
+        pytest.param(2.0, "2", id="nothing around it"),
+        pytest.param({"a": (1, True, None)}, '{"a":[1,true,null]}', id="no float"),
+    ],
+)
+def test_numbers_in_canonical_json(value: Any, want: str) -> None:
+    assert canonical_json(value) == want
+
+
 def test_the_original_is_left_as_it_is() -> None:
     desired = an_object()
     with_desired_hash(desired)

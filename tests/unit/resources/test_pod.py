@@ -11,7 +11,7 @@ from genmodel_operator.resources.revision import Revision, freeze
 from genmodel_operator.settings import EngineSettings, HubSettings, Settings
 from genmodel_operator.sizing.accelerators import Taint
 from genmodel_operator.sizing.plan import ServingPlan
-from genmodel_runtime.contract import Env
+from genmodel_runtime.contract import STARTUP_ANSWER_SECONDS, Env
 from tests.builders import A_COMMIT, a_cpu_plan, a_gpu_plan, a_model, some_facts
 from tests.pod_security import restricted_violations
 
@@ -183,7 +183,8 @@ def test_probes() -> None:
     server = server_of(frozen(settings=Settings(engines=EngineSettings(startup_seconds=600))))
     startup, ready, live = server["startupProbe"], server["readinessProbe"], server["livenessProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] == 601 + 60
-    assert {p["httpGet"]["path"] for p in (startup, ready)} == {"/readyz"}
+    assert (startup["httpGet"]["path"], ready["httpGet"]["path"]) == ("/startupz", "/readyz")
+    assert startup["timeoutSeconds"] > startup["periodSeconds"] > STARTUP_ANSWER_SECONDS
     assert live["httpGet"]["path"] == "/livez"
     assert {p["httpGet"]["port"] for p in (startup, ready, live)} == {"runtime"}
     assert (live["periodSeconds"], live["failureThreshold"], live["terminationGracePeriodSeconds"]) == (10, 2, 5)

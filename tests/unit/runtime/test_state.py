@@ -21,11 +21,23 @@ def test_a_new_state_says_only_what_it_knows() -> None:
     assert state.snapshot().document() == {
         "contract": 1,
         "phase": "Checking",
-        "since": "2026-11-24T00:00:00Z",
+        "since": "2026-11-24T00:00:00.000Z",
         "measured": {},
         "engine": {},
         "failure": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("epoch_seconds", "want"),
+    [
+        pytest.param(1_795_478_400.25, "2026-11-24T00:00:00.250Z", id="in between"),
+        pytest.param(1_795_478_400.9996, "2026-11-24T00:00:01.000Z", id="rounded up"),
+    ],
+)
+def test_a_phase_begins_to_the_millisecond(epoch_seconds: float, want: str) -> None:
+    state = RuntimeState(Phase.CHECKING, clock=lambda: epoch_seconds)
+    assert state.snapshot().document()["since"] == want
 
 
 def test_everything_that_the_contract_names() -> None:
@@ -52,7 +64,7 @@ def test_everything_that_the_contract_names() -> None:
     assert json.loads(json.dumps(state.snapshot().document())) == {
         "contract": 1,
         "phase": "Serving",
-        "since": "2026-11-24T00:01:01Z",
+        "since": "2026-11-24T00:01:01.000Z",
         "download": {"bytesDone": 5, "bytesTotal": 10, "bytesPerSecond": 2, "secondsLeft": 3},
         "measured": {
             "weightsGiB": 1.5,

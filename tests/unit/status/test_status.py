@@ -16,7 +16,15 @@ from genmodel_operator.api.v1alpha1 import (
     PlanStatus,
 )
 from genmodel_operator.api.v1alpha1_status import MemoryBreakdown
-from genmodel_operator.status import RESOLVE, SIZE, StepFailure, World, eventful_conditions, summarise
+from genmodel_operator.status import (
+    RESOLVE,
+    SIZE,
+    StepFailure,
+    World,
+    eventful_conditions,
+    is_told_by_the_cluster,
+    summarise,
+)
 from tests.builders import a_model
 from tests.builders_pods import (
     COMMIT,
@@ -275,8 +283,46 @@ def condition(kind: str, status: str, reason: str) -> Condition:
         ),
         pytest.param([], [("Stalled", "True", "NoFit"), ("Available", "False", "NoFit")], [], id="repeats of Ready"),
         pytest.param([], [("Ready", "False", "PodsPending")], [], id="the cluster tells it itself"),
+        pytest.param(
+            [],
+            [("ModelResolved", "True", "Resolved"), ("Planned", "True", "Planned")],
+            ["Planned"],
+            id="resolved and planned at once are one",
+        ),
+        pytest.param(
+            [("ModelResolved", "True", "Resolved")],
+            [("ModelResolved", "True", "Resolved"), ("Planned", "True", "Planned")],
+            ["Planned"],
+            id="planned later",
+        ),
+        pytest.param(
+            [],
+            [("ModelResolved", "True", "Resolved"), ("Planned", "False", "NoFit")],
+            ["ModelResolved", "Planned"],
+            id="resolved, and no plan",
+        ),
     ],
 )
 def test_eventful_conditions(before: list[Any], after: list[Any], want: list[str]) -> None:
     changed = eventful_conditions([condition(*found) for found in before], [condition(*found) for found in after])
     assert [found.type for found in changed] == want
+
+
+def test_the_event_of_a_plan_tells_what_was_resolved_with_it() -> None:
+    after = [condition("ModelResolved", "True", "Resolved"), condition("Planned", "True", "Planned")]
+    (told,) = eventful_conditions([], after)
+    assert (told.reason, told.message) == ("Planned", "Resolved; Planned")
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "want"),
+    [
+        pytest.param("Ready", "PodsPending", True, id="made"),
+        pytest.param("Ready", "Starting", True, id="placed"),
+        pytest.param("Ready", "Unschedulable", False, id="not placed"),
+        pytest.param("Ready", "Downloading", False, id="at work"),
+        pytest.param("Available", "PodsPending", False, id="another condition"),
+    ],
+)
+def test_is_told_by_the_cluster(kind: str, reason: str, want: bool) -> None:
+    assert is_told_by_the_cluster([condition(kind, "False", reason)]) is want

@@ -29,7 +29,7 @@ from genmodel_operator.sizing.accelerators.nodes import ARCHITECTURE_LABEL, OS_L
 from genmodel_operator.sizing.accelerators.nvidia import MEMORY_LABEL, PRODUCT_LABEL
 from genmodel_operator.sizing.accelerators.pools import parse_taint
 from genmodel_operator.sizing.accelerators.products import DEFAULT_CATALOGUE, KNOWN_PRODUCTS
-from genmodel_operator.sizing.accelerators.usage import Usage, usage_of, with_usage
+from genmodel_operator.sizing.accelerators.usage import Usage, total_usage, usage_of, with_usage
 
 __all__ = [
     "AMD",
@@ -61,6 +61,7 @@ __all__ = [
     "product_key",
     "read_inventory",
     "taint_key",
+    "total_usage",
     "usage_of",
     "vendor_of",
     "with_usage",

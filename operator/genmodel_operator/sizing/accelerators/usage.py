@@ -29,6 +29,17 @@ def usage_of(pods: Iterable[Mapping[str, Any]]) -> Usage:
     return used
 
 
+def total_usage(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of what several use."""
+    total: dict[str, dict[str, int]] = {}
+    for usage in usages:
+        for node, counts in usage.items():
+            of_node = total.setdefault(node, {})
+            for resource, count in counts.items():
+                of_node[resource] = of_node.get(resource, 0) + count
+    return total
+
+
 def with_usage(inventory: Inventory, used: Usage) -> Inventory:
     """Return the inventory with what models use now; the groups stay what they are."""
     return replace(inventory, groups=tuple(_with_usage(group, used) for group in inventory.groups))

@@ -1,0 +1,94 @@
+"""When a status is written: what moves a download waits, and so does, in a rush, what the next status replaces."""
+
+from typing import Any
+
+import pytest
+
+from genmodel_operator.api.v1alpha1 import Condition, ConditionStatus, DownloadStatus, GenerativeModelStatus
+from genmodel_operator.controller.progress import HOLD_SECONDS, PROGRESS_SECONDS, StatusPace
+from genmodel_operator.controller.queue import Key
+
+KEY = Key("team-a", "mistral")
+GIB = 1024**3
+EMPTY = GenerativeModelStatus()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def a_status(reason: str, *, message: str = "", **fields: Any) -> GenerativeModelStatus:
+    ready = ConditionStatus.TRUE if reason == "Serving" else ConditionStatus.FALSE
+    condition = Condition(
+        type="Ready", status=ready, last_transition_time="2026-11-26T18:10:40Z", reason=reason, message=message
+    )
+    return GenerativeModelStatus(conditions=[condition], **fields)
+
+
+def downloading(done_bytes: int) -> GenerativeModelStatus:
+    download = DownloadStatus(bytes_done=done_bytes, bytes_total=100 * GIB)
+    return a_status("Downloading", message=f"{done_bytes} bytes", download=download)
+
+
+@pytest.mark.parametrize(
+    ("after", "elapsed_seconds", "want"),
+    [
+        pytest.param(downloading(GIB), 60.0, False, id="nothing moved"),
+        pytest.param(downloading(2 * GIB), 1.0, False, id="it moved a little"),
+        pytest.param(downloading(2 * GIB), PROGRESS_SECONDS, True, id="it moved a little a while ago"),
+        pytest.param(downloading(7 * GIB), 1.0, True, id="it moved far"),
+        pytest.param(a_status("Loading"), 0.0, True, id="it ended"),
+    ],
+)
+def test_a_download(after: GenerativeModelStatus, elapsed_seconds: float, want: bool) -> None:
+    clock = Clock()
+    pace = StatusPace(clock)
+    pace.wrote(KEY)
+    clock.now += elapsed_seconds
+    assert pace.is_due(KEY, downloading(GIB), after) is want
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_busy", "want"),
+    [
+        pytest.param(EMPTY, a_status("PodsPending"), True, HOLD_SECONDS, id="pods are made while others wait"),
+        pytest.param(EMPTY, a_status("Starting"), True, HOLD_SECONDS, id="pods start while others wait"),
+        pytest.param(EMPTY, a_status("PodsPending"), False, 0.0, id="nobody waits"),
+        pytest.param(EMPTY, a_status("NoFit"), True, 0.0, id="a person must act"),
+        pytest.param(EMPTY, a_status("Unschedulable"), True, 0.0, id="no node takes them"),
+        pytest.param(EMPTY, a_status("Downloading"), True, 0.0, id="a pod is at work"),
+        pytest.param(EMPTY, a_status("Serving"), True, 0.0, id="it serves"),
+        pytest.param(a_status("Serving"), a_status("PodsPending"), True, 0.0, id="not the first status"),
+    ],
+)
+def test_the_first_status_waits_in_a_rush(
+    before: GenerativeModelStatus, after: GenerativeModelStatus, is_busy: bool, want: float
+) -> None:
+    assert StatusPace(Clock()).hold_seconds(KEY, before, after, is_busy=is_busy) == want
+
+
+def test_it_waits_once_and_not_from_the_last_look() -> None:
+    clock = Clock()
+    pace = StatusPace(clock)
+
+    def left() -> float:
+        return pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True)
+
+    assert left() == HOLD_SECONDS
+    clock.now += 1.0
+    assert left() == HOLD_SECONDS - 1.0
+    clock.now += 1.0
+    assert left() == 0.0
+
+
+@pytest.mark.parametrize("ends", [StatusPace.wrote, StatusPace.forget], ids=["written", "forgotten"])
+def test_what_waited_is_over_when_it_is(ends: Any) -> None:
+    clock = Clock()
+    pace = StatusPace(clock)
+    pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True)
+    ends(pace, KEY)
+    clock.now += 60.0
+    assert pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True) == HOLD_SECONDS
