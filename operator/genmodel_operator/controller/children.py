@@ -13,8 +13,9 @@ from genmodel_operator.controller.errors import Stalled, Waiting
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Kind
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, DISRUPTION_BUDGET, POD, SERVICE, Kind
 from genmodel_operator.resources.deployment import build_deployment
+from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
 from genmodel_operator.resources.revision import Revision, build_controller_revision, revision_from_object
 from genmodel_operator.resources.service import build_service
@@ -35,6 +36,7 @@ async def gather(ctx: Context) -> None:
     services = [found for found in await _read(ctx, SERVICE) if found["metadata"]["name"] == ctx.name]
     ctx.service = services[0] if services else None
     ctx.serving = _serving(ctx.service)
+    ctx.budget = next(iter(await _read(ctx, DISRUPTION_BUDGET)), None)
     ctx.pods = [
         pod for pod in await _read(ctx, POD) if pod["metadata"].get("labels", {}).get(labels.REVISION) is not None
     ]
@@ -120,6 +122,7 @@ async def apply(ctx: Context) -> None:
             ctx.look_again(SWITCH_SECONDS)
         ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
+    await _apply_budget(ctx)
     await _remove(ctx, decision)
 
 
@@ -171,6 +174,15 @@ async def _decide(ctx: Context) -> RolloutDecision:
 async def _apply_deployment(ctx: Context, revision: Revision, replicas: int) -> None:
     desired = build_deployment(ctx.model, revision, replicas)
     ctx.deployments[revision.id] = await _write(ctx, DEPLOYMENT, desired)
+
+
+async def _apply_budget(ctx: Context) -> None:
+    desired = build_disruption_budget(ctx.model)
+    if desired is not None:
+        ctx.budget = await _write(ctx, DISRUPTION_BUDGET, desired)
+    elif ctx.budget is not None:
+        await _delete(ctx, DISRUPTION_BUDGET, ctx.budget)
+        ctx.budget = None
 
 
 def _state(ctx: Context) -> RolloutState:

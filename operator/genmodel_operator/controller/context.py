@@ -71,6 +71,7 @@ class Context:
         current: the desired revision, once it is known.
         facts, task, plan: set by ``resolve`` and ``size`` when no frozen revision matched.
         service: the live Service, None where there is none.
+        budget: our live PodDisruptionBudget, None where there is none.
         deployments: our live Deployments by revision id.
         pods: live server pods.
         runtimes: runtime status documents by pod name.
@@ -93,6 +94,7 @@ class Context:
     plan: ServingPlan | None = None
     service: Object | None = None
     serving: str | None = None
+    budget: Object | None = None
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
