@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from genmodel_operator.configuration import ConfigurationError, load_settings
+from genmodel_operator.controller.branches import Branches
 from genmodel_operator.controller.context import Tools
 from genmodel_operator.controller.inventory import NodeInventory
 from genmodel_operator.controller.learn import Learning
@@ -37,6 +38,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         settings=parts.settings,
         now=_now,
         learning=_learning(parts),
+        branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
     )
     reconciler = Reconciler(tools=tools, events=parts.events, pace=StatusPace(time.monotonic))
 

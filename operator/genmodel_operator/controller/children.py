@@ -7,9 +7,9 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.causes import is_ready, is_unschedulable
+from genmodel_operator.causes import is_ready
 from genmodel_operator.controller.context import Context, Object
-from genmodel_operator.controller.errors import Stalled, Waiting
+from genmodel_operator.controller.errors import Stalled, StepError, Waiting
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
@@ -95,7 +95,8 @@ def _revision_by_name(ctx: Context, found: Mapping[str, Any]) -> str:
     return str(found["metadata"]["name"]).removeprefix(f"{ctx.name}-")
 
 
-def _revision_of(found: Mapping[str, Any]) -> str:
+def revision_of(found: Mapping[str, Any]) -> str:
+    """Return the revision of a pod, by its label."""
     return str(found["metadata"].get("labels", {}).get(labels.REVISION, ""))
 
 
@@ -140,7 +141,7 @@ async def _give_up_replaced(ctx: Context) -> None:
         version = deployment["metadata"].get("resourceVersion")
         await _delete(ctx, DEPLOYMENT, deployment, resource_version=version)
     await _delete(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, old))
-    ctx.pods = [pod for pod in ctx.pods if _revision_of(pod) != old.id]
+    ctx.pods = [pod for pod in ctx.pods if revision_of(pod) != old.id]
 
 
 def own_pods(ctx: Context, revision: str) -> list[Object]:
@@ -155,7 +156,7 @@ def own_pods(ctx: Context, revision: str) -> list[Object]:
     return [
         pod
         for pod in ctx.pods
-        if _revision_of(pod) == revision
+        if revision_of(pod) == revision
         and not pod["metadata"].get("deletionTimestamp")
         and pod["metadata"].get("creationTimestamp", since) >= since
     ]
@@ -189,7 +190,7 @@ def _state(ctx: Context) -> RolloutState:
     current = ctx.current.id if ctx.current else None
     ready = dict.fromkeys(ctx.deployments, 0)
     for pod in ctx.pods:
-        revision = _revision_of(pod)
+        revision = revision_of(pod)
         if revision in ready and is_ready(pod):
             ready[revision] += 1
     return RolloutState(
@@ -197,8 +198,7 @@ def _state(ctx: Context) -> RolloutState:
         serving=ctx.serving,
         desired_replicas=ctx.model.spec.desired_replicas,
         ready=ready,
-        # Nobody is drained for pods that may be planned onto other nodes in a moment.
-        without_room=not ctx.may_replan and any(is_unschedulable(pod) for pod in own_pods(ctx, current or "")),
+        makes_room=ctx.makes_room,
     )
 
 
@@ -214,14 +214,8 @@ async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
             if live is not None and is_applied(live, wanted):
                 return live
             written = await _apply(ctx, kind, wanted, live)
-    except Invalid as error:
-        raise _refused(kind, desired, error.message) from error
-    except Forbidden as error:
-        if "is being terminated" in error.message:
-            raise Waiting(
-                Reason.NAMESPACE_TERMINATING, after_seconds=TERMINATING_SECONDS, namespace=ctx.namespace
-            ) from error
-        raise _forbidden(kind, desired, error.message) from error
+    except (Invalid, Forbidden) as error:
+        raise refusal(ctx, kind, desired, error) from error
     ctx.tools.cache.put(kind, written)
     return written
 
@@ -281,15 +275,14 @@ def _owner_words(live: Object) -> str:
     return f"somebody else (last written by {managers[-1]})" if managers else "somebody else"
 
 
-def _refused(kind: Kind, desired: Object, message: str) -> Stalled:
-    return Stalled(Reason.REFUSED_BY_CLUSTER, kind=kind.kind, name=desired["metadata"]["name"], detail=message)
-
-
-def _forbidden(kind: Kind, desired: Object, message: str) -> Stalled:
-    """Tell the operator's missing rights from an admission refusal; both are 403."""
+def refusal(ctx: Context, kind: Kind, desired: Object, error: Invalid | Forbidden) -> StepError:
+    """Return why a write was refused: missing rights of the operator and an admission refusal are both 403."""
+    message = error.message
+    if isinstance(error, Forbidden) and "is being terminated" in message:
+        return Waiting(Reason.NAMESPACE_TERMINATING, after_seconds=TERMINATING_SECONDS, namespace=ctx.namespace)
     if "cannot patch resource" in message or "cannot create resource" in message:
         return Stalled(Reason.OPERATOR_FORBIDDEN, verb="patch", kind=kind.kind, detail=message)
-    return _refused(kind, desired, message)
+    return Stalled(Reason.REFUSED_BY_CLUSTER, kind=kind.kind, name=desired["metadata"]["name"], detail=message)
 
 
 async def _remove(ctx: Context, decision: RolloutDecision) -> None:
