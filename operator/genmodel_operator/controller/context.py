@@ -18,6 +18,7 @@ from genmodel_operator.status import Notice, StepFailure
 
 if TYPE_CHECKING:
     from genmodel_operator.controller.branches import Branches
+    from genmodel_operator.controller.updates import Updates
 
 Object = dict[str, Any]
 
@@ -63,6 +64,7 @@ class Tools:
     now: Callable[[], str]
     learning: LearningSource | None = None
     branches: "Branches | None" = None
+    updates: "Updates | None" = None
 
 
 @dataclass(slots=True)

@@ -11,29 +11,53 @@ from genmodel_operator.resources.revision import Revision
 from genmodel_operator.settings import Settings
 from genmodel_operator.status import Notice
 
+_MOST_REMEMBERED = 4096
+
+
+class Updates:
+    """Compares revisions with what would be made now; one for the process, since settings stay as they are.
+
+    A rendering takes milliseconds, and a frozen revision and its wish never change: each is rendered once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings that new revisions are made with."""
+        self._settings = settings
+        self._rendered: dict[tuple[str, str, int], str | None] = {}
+
+    def notice(self, model: GenerativeModel, revision: Revision) -> Notice | None:
+        """Return what a new revision of the same wish would have that this one has not, None where it is the same."""
+        place = {"name": model.metadata.name, "namespace": model.metadata.namespace}
+        image = model.spec.engine.image or engine_for(revision.plan).image(self._settings)
+        if image and image != revision.engine_image:
+            message = explain(Reason.NEWER_ENGINE, before=revision.engine_image, after=image, **place)
+            return Notice(ConditionType.UPDATE_AVAILABLE, Reason.NEWER_ENGINE, message)
+        if self._fingerprint(model, revision) in (None, revision.rendering):
+            return None
+        message = explain(Reason.NEWER_RENDERING, **place)
+        return Notice(ConditionType.UPDATE_AVAILABLE, Reason.NEWER_RENDERING, message)
+
+    def _fingerprint(self, model: GenerativeModel, revision: Revision) -> str | None:
+        key = (model.metadata.uid, revision.hash, revision.number)
+        if key not in self._rendered:
+            if len(self._rendered) >= _MOST_REMEMBERED:
+                self._rendered.clear()
+            self._rendered[key] = _rendered(model, revision, self._settings)
+        return self._rendered[key]
+
 
 async def tell_of_updates(ctx: Context) -> None:
     """Say that a newer engine or rendering can be had."""
-    if ctx.current is None or ctx.is_new(ctx.current):
+    if ctx.current is None or ctx.tools.updates is None or ctx.is_new(ctx.current):
         return
-    notice = update_notice(ctx.model, ctx.current, ctx.tools.settings)
+    notice = ctx.tools.updates.notice(ctx.model, ctx.current)
     if notice is not None:
         ctx.notices.append(notice)
 
 
-def update_notice(model: GenerativeModel, revision: Revision, settings: Settings) -> Notice | None:
-    """Return what a new revision of the same wish would have that this one has not, None where it is the same."""
-    place = {"name": model.metadata.name, "namespace": model.metadata.namespace}
-    image = model.spec.engine.image or engine_for(revision.plan).image(settings)
-    if image and image != revision.engine_image:
-        message = explain(Reason.NEWER_ENGINE, before=revision.engine_image, after=image, **place)
-        return Notice(ConditionType.UPDATE_AVAILABLE, Reason.NEWER_ENGINE, message)
+def _rendered(model: GenerativeModel, revision: Revision, settings: Settings) -> str | None:
+    """Return today's fingerprint, None where this release would refuse the same wish: then there is nothing new."""
     try:
-        now = fingerprint(model, ServedTask(revision.model.task), revision.plan, settings)
+        return fingerprint(model, ServedTask(revision.model.task), revision.plan, settings)
     except PodTemplateError:
-        # This release would refuse the same wish: there is nothing to be had.
         return None
-    if now == revision.rendering:
-        return None
-    message = explain(Reason.NEWER_RENDERING, **place)
-    return Notice(ConditionType.UPDATE_AVAILABLE, Reason.NEWER_RENDERING, message)

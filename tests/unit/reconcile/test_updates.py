@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.controller.updates import update_notice
+from genmodel_operator.controller.updates import Updates
 from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.resources.revision import Revision, build_controller_revision, freeze, revision_from_object
 from genmodel_operator.settings import EngineSettings, Settings
@@ -31,11 +31,11 @@ def frozen(settings: Settings = NOW, **spec: Any) -> Revision:
     ],
 )
 def test_what_was_made_now_is_current(spec: dict[str, Any]) -> None:
-    assert update_notice(a_model(**spec), frozen(**spec), NOW) is None
+    assert Updates(NOW).notice(a_model(**spec), frozen(**spec)) is None
 
 
 def test_another_default_engine_is_said_with_both_images_and_the_command() -> None:
-    notice = update_notice(a_model(), frozen(), Settings(engines=EngineSettings(gpu_image="vllm:9")))
+    notice = Updates(Settings(engines=EngineSettings(gpu_image="vllm:9"))).notice(a_model(), frozen())
     assert notice is not None
     assert (notice.type, notice.reason) == ("UpdateAvailable", Reason.NEWER_ENGINE)
     for word in (NOW.engines.gpu_image, "vllm:9", "genmodel update mistral -n team-a", "genmodel.dev/update"):
@@ -44,22 +44,33 @@ def test_another_default_engine_is_said_with_both_images_and_the_command() -> No
 
 def test_an_engine_image_of_the_users_own_is_never_old() -> None:
     own = {"engine": {"image": "own:1"}}
-    assert update_notice(a_model(**own), frozen(**own), Settings(engines=EngineSettings(gpu_image="vllm:9"))) is None
+    assert Updates(Settings(engines=EngineSettings(gpu_image="vllm:9"))).notice(a_model(**own), frozen(**own)) is None
 
 
 def test_other_settings_of_pods_are_a_newer_rendering() -> None:
-    notice = update_notice(a_model(), frozen(), Settings(runtime_image="mirror/operator:9"))
+    notice = Updates(Settings(runtime_image="mirror/operator:9")).notice(a_model(), frozen())
     assert notice is not None
     assert (notice.type, notice.reason) == ("UpdateAvailable", Reason.NEWER_RENDERING)
     assert "genmodel update mistral -n team-a" in notice.message
 
 
 def test_a_revision_of_a_release_without_fingerprints_is_older() -> None:
-    notice = update_notice(a_model(), replace(frozen(), rendering=""), NOW)
+    notice = Updates(NOW).notice(a_model(), replace(frozen(), rendering=""))
     assert notice is not None
     assert notice.reason is Reason.NEWER_RENDERING
 
 
 def test_a_pod_template_that_this_release_would_refuse_has_no_update() -> None:
     refused = a_model(podTemplate={"spec": {"containers": [{"name": "server", "command": ["sh"]}]}})
-    assert update_notice(refused, replace(frozen(), rendering=""), NOW) is None
+    assert Updates(NOW).notice(refused, replace(frozen(), rendering="")) is None
+
+
+def test_each_revision_is_rendered_once_and_each_model_by_itself() -> None:
+    updates, model = Updates(Settings(runtime_image="mirror/operator:9")), a_model()
+    first = updates.notice(model, frozen())
+    assert first is not None
+    assert updates.notice(model, frozen()) == first
+    newer = freeze(
+        model, some_facts(), ServedTask.GENERATE, a_gpu_plan(), Settings(runtime_image="mirror/operator:9"), number=2
+    )
+    assert updates.notice(model, newer) is None
