@@ -164,11 +164,12 @@ class OperatorWorld:
 
     # -- the Hub's controls
 
-    def hub_post(self, path: str, **body: Any) -> None:
+    def hub_post(self, path: str, **body: Any) -> Object:
         data = json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self._hub_port}{path}", data=data, method="POST")
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: Object = json.loads(answer.read() or b"{}")
+        return found
 
     def hub_log(self) -> list[Object]:
         found: list[Object] = json.loads(self._get(self._hub_port, "/_log") or "[]")

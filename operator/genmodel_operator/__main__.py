@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 from genmodel_operator.configuration import ConfigurationError, load_settings
+from genmodel_operator.controller.branches import Branches
 from genmodel_operator.controller.context import Tools
 from genmodel_operator.controller.inventory import NodeInventory
 from genmodel_operator.controller.learn import Learning
@@ -16,6 +17,7 @@ from genmodel_operator.controller.observe import HttpRuntimeReader
 from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key
 from genmodel_operator.controller.reconcile import Reconciler
+from genmodel_operator.controller.updates import Updates
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.kube.own_namespace import own_namespace
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
@@ -37,6 +39,8 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         settings=parts.settings,
         now=_now,
         learning=_learning(parts),
+        branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
+        updates=Updates(parts.settings),
     )
     reconciler = Reconciler(
         tools=tools, events=parts.events, pace=StatusPace(time.monotonic), is_busy=lambda: parts.queue.is_busy

@@ -45,6 +45,10 @@ class HubSettings(Section):
     """Bound on resolving one model, all requests together."""
     branch_cache_seconds: Annotated[float, Field(ge=0)] = 300
     """How long a branch's commit is taken from memory."""
+    pinned_check_seconds: Annotated[float, Field(gt=0)] = 21600
+    """How often a branch is looked at whose model stays at its commit (spec.updatePolicy Pinned), with jitter."""
+    follow_check_seconds: Annotated[float, Field(gt=0)] = 900
+    """How often a branch is looked at whose model follows it (spec.updatePolicy Follow), with jitter."""
     threads: Annotated[int, Field(ge=1, le=64)] = 8
     """Requests to the Hub at once."""
     xet: bool = True
@@ -172,6 +176,8 @@ class Settings(Section):
     """Models reconciled at once."""
     resync_seconds: Annotated[float, Field(gt=0)] = 600
     """Every model is looked at again this often, with jitter."""
+    drain_patience_seconds: Annotated[float, Field(ge=0)] = 120
+    """How long a new revision waits for nodes, which an autoscaler may add, before the old one makes room for it."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /metrics, /livez and /readyz; 0 chooses a free one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from genmodel_operator.api import labels
-from genmodel_operator.api.reasons import AnyReason, Reason, explain
+from genmodel_operator.api.reasons import AnyReason, Reason, explain, while_another_serves
 from genmodel_operator.api.v1alpha1 import (
     Condition,
     ConditionStatus,
@@ -22,6 +22,7 @@ from genmodel_operator.api.v1alpha1 import (
     ModelStatus,
     PlanStatus,
     RevisionStatus,
+    UpstreamStatus,
 )
 from genmodel_operator.causes import Cause, Object, first_cause, has_weights, is_ready
 
@@ -41,6 +42,15 @@ class StepFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A condition that exists only while it is true, beside what serves."""
+
+    type: ConditionType
+    reason: AnyReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What one reconcile saw.
 
@@ -54,6 +64,10 @@ class World:
         pods: live server pods of all revisions.
         runtimes: the runtime's status document by pod name, where it could be read.
         failures: steps that could not go on.
+        serving_commit: commit of the revision that the Service selects.
+        upstream: where the branch points, where that is not the pinned commit.
+        drain_at: when the serving revision is stopped to make room, as RFC 3339; None where it is not.
+        notices: conditions that say something about the model while it is true.
     """
 
     current: str | None = None
@@ -66,6 +80,16 @@ class World:
     pods: Sequence[Object] = ()
     runtimes: Mapping[str, Object] = field(default_factory=dict)
     failures: Sequence[StepFailure] = ()
+    serving_commit: str | None = None
+    upstream: UpstreamStatus | None = None
+    drain_at: str | None = None
+    notices: Sequence[Notice] = ()
+
+    @property
+    def stays(self) -> str | None:
+        """The revision that answers in place of the desired one, None where there is none."""
+        other = self.serving if self.serving != self.current else None
+        return other if other and self.ready_pods(other) > 0 else None
 
     def pods_of(self, revision: str | None) -> list[Object]:
         """Return the pods of one revision."""
@@ -99,7 +123,12 @@ class _Verdict:
 def _revision(model: GenerativeModel, world: World) -> RevisionStatus:
     before = model.status.revision.answered if model.status.revision else None
     ready = (revision for revision in (world.current, world.serving) if revision and world.ready_pods(revision))
-    return RevisionStatus(current=world.current, serving=world.serving, answered=next(ready, before))
+    return RevisionStatus(
+        current=world.current,
+        serving=world.serving,
+        answered=next(ready, before),
+        commit=world.serving_commit,
+    )
 
 
 def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModelStatus:
@@ -118,6 +147,7 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
         measured=_measured(model, world),
         endpoint=EndpointStatus(url=world.url, served_model_name=name) if world.url else None,
         revision=_revision(model, world) if serving else None,
+        upstream=world.upstream,
         display=DisplayStatus(
             commit=world.model.commit[:7] if world.model else None,
             accelerator=world.accelerator,
@@ -129,7 +159,13 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
     )
 
 
-_TOLD_BY_EVENTS = {ConditionType.READY.value, ConditionType.MODEL_RESOLVED.value, ConditionType.PLANNED.value}
+_TOLD_BY_EVENTS = {
+    ConditionType.READY.value,
+    ConditionType.MODEL_RESOLVED.value,
+    ConditionType.PLANNED.value,
+    ConditionType.DRIFTED.value,
+    ConditionType.UPDATE_AVAILABLE.value,
+}
 _TOLD_BY_OTHERS = {Reason.PODS_PENDING.value, Reason.STARTING.value}
 
 
@@ -173,6 +209,7 @@ def _conditions(model: GenerativeModel, world: World, now: str) -> list[Conditio
         *_weights(model, world),
         _available(model, world),
         *_progress(world, ready),
+        *(_Verdict(found.type, ConditionStatus.TRUE, found.reason, found.message) for found in world.notices),
     ]
     known = {condition.type: condition for condition in model.status.conditions}
     return [_stamp(verdict, known.get(verdict.type.value), model.metadata.generation, now) for verdict in verdicts]
@@ -270,16 +307,31 @@ def _ready(model: GenerativeModel, world: World) -> _Verdict:
 def _not_ready(world: World, ready: int, desired: int) -> _Verdict:
     """Return ``Ready=False``; what a person must act on, or what lacks room, is named before any progress."""
     reason, message = _hindrance(world)
-    if not world.failures:
-        in_progress = world.cause().is_progress
-        rolling = world.current is not None and world.serving is not None and world.current != world.serving
-        if rolling and in_progress:
-            message = explain(Reason.ROLLING_OUT, revision=world.current, serving=world.serving, detail=message)
-            reason = Reason.ROLLING_OUT
-        elif 0 < ready < desired:
-            message = explain(Reason.SCALING, ready=ready, desired=desired, detail=message)
-            reason = Reason.SCALING if in_progress else reason
+    rolling = _between_revisions(world)
+    if rolling is not None:
+        message = explain(
+            rolling, revision=world.current, serving=world.serving, detail=message, **_when(rolling, world)
+        )
+        return _Verdict(ConditionType.READY, ConditionStatus.FALSE, rolling, message)
+    if not world.failures and 0 < ready < desired:
+        message = explain(Reason.SCALING, ready=ready, desired=desired, detail=message)
+        reason = Reason.SCALING if world.cause().is_progress else reason
+    if world.stays is not None:
+        message = while_another_serves(message, world.stays)
     return _Verdict(ConditionType.READY, ConditionStatus.FALSE, reason, message)
+
+
+def _between_revisions(world: World) -> Reason | None:
+    """Return how one revision takes the place of another, None where none does or something keeps it from that."""
+    if world.failures or world.current is None or world.serving in (None, world.current):
+        return None
+    if world.drain_at is not None:
+        return Reason.MAKING_ROOM
+    return Reason.ROLLING_OUT if world.cause().is_progress else None
+
+
+def _when(reason: Reason, world: World) -> dict[str, object]:
+    return {"time": world.drain_at} if reason is Reason.MAKING_ROOM else {}
 
 
 def _progress(world: World, ready: _Verdict) -> list[_Verdict]:

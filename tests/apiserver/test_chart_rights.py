@@ -23,7 +23,12 @@ NAMESPACED: set[Grant] = {
     ("genmodel.dev", "generativemodels/finalizers", "update"),
     *{
         (group, resource, verb)
-        for group, resource in (("apps", "deployments"), ("apps", "controllerrevisions"), ("", "services"))
+        for group, resource in (
+            ("apps", "deployments"),
+            ("apps", "controllerrevisions"),
+            ("", "services"),
+            ("policy", "poddisruptionbudgets"),
+        )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },
     *{("", "pods", verb) for verb in ("list", "watch")},

@@ -230,6 +230,7 @@ def test_every_model_is_looked_at_again(cluster: Cluster, tmp_path: Path) -> Non
 RIGHTS = [
     {"apiGroups": ["genmodel.dev"], "resources": ["generativemodels"], "verbs": ["get", "list", "watch"]},
     {"apiGroups": ["apps"], "resources": ["deployments", "controllerrevisions"], "verbs": ["list", "watch"]},
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["list", "watch"]},
     {"apiGroups": [""], "resources": ["services", "nodes"], "verbs": ["list", "watch"]},
 ]
 POD_RIGHTS = {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}

@@ -105,7 +105,7 @@ def test_the_schema_check_sees_a_misspelt_field() -> None:
 
 @pytest.mark.parametrize("name", ["gpu", "amd", "cpu"])
 def test_the_frozen_revision_is_what_runs(name: str) -> None:
-    controller_revision, deployment, _ = golden(name)
+    controller_revision, deployment, *_ = golden(name)
     revision = revision_from_object(controller_revision)
     assert revision.template == deployment["spec"]["template"]
     assert restricted_violations(revision.template["spec"]) == []

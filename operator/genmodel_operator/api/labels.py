@@ -60,6 +60,11 @@ def revision_labels(model: str, revision: str, commit: str) -> dict[str, str]:
     return child_labels(model) | {REVISION: revision, COMMIT: commit[:12]}
 
 
+def model_selector(model: str) -> dict[str, str]:
+    """Return what selects the server pods of all revisions of a model."""
+    return {MODEL: model, COMPONENT_KEY: COMPONENT_SERVER}
+
+
 def server_selector(model: str, revision: str) -> dict[str, str]:
     """Return what Service, Deployment and ``status.selector`` select."""
     return {MODEL: model, REVISION: revision, COMPONENT_KEY: COMPONENT_SERVER}

@@ -4,39 +4,23 @@ Reasons are part of the API. The documentation is generated from this table, and
 the only way to make a message, so that no message can leave out what its reason promises.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from string import Formatter
 
+from genmodel_operator.api.reason_info import ReasonInfo, Severity
+from genmodel_operator.api.reasons_runtime import RUNTIME_TABLE
 from genmodel_runtime.contract import RuntimeReason
 
-
-class Severity(StrEnum):
-    """What a reason means for the reader."""
-
-    GOOD = "good"
-    """Nothing to do."""
-    PROGRESS = "progress"
-    """Wait; the operator or the cluster is at work."""
-    PERSON = "person"
-    """A person must act."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonInfo:
-    """A reason's documented behaviour.
-
-    ``message`` is a format string over named values; ``remedy`` is what a person does about it.
-    """
-
-    severity: Severity
-    message: str
-    remedy: str = ""
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Names of the values that the message and its remedy need."""
-        return frozenset(name for _, name, _, _ in Formatter().parse(f"{self.message} {self.remedy}") if name)
+__all__ = [
+    "TABLE",
+    "AnyReason",
+    "Reason",
+    "ReasonInfo",
+    "Severity",
+    "explain",
+    "explain_runtime",
+    "info",
+    "while_another_serves",
+]
 
 
 class Reason(StrEnum):
@@ -76,6 +60,7 @@ class Reason(StrEnum):
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     REFUSED_BY_CLUSTER = "RefusedByCluster"
     OPERATOR_FORBIDDEN = "OperatorForbidden"
+    POD_TEMPLATE_REFUSED = "PodTemplateRefused"
     SPEC_INVALID = "SpecInvalid"
     # observe
     PODS_PENDING = "PodsPending"
@@ -94,10 +79,16 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     STARTING = "Starting"
     ROLLING_OUT = "RollingOut"
+    MAKING_ROOM = "MakingRoom"
     SCALING = "Scaling"
     SERVING = "Serving"
     SUSPENDED = "Suspended"
     RETRYING = "Retrying"
+    # only while true
+    BRANCH_MOVED = "BranchMoved"
+    FOLLOWING_FAILED = "FollowingFailed"
+    NEWER_ENGINE = "NewerEngine"
+    NEWER_RENDERING = "NewerRendering"
 
 
 AnyReason = Reason | RuntimeReason
@@ -249,6 +240,11 @@ TABLE: dict[str, ReasonInfo] = {
         "the operator may not {verb} {kind}: {detail}",
         "install the chart's RBAC again",
     ),
+    Reason.POD_TEMPLATE_REFUSED: ReasonInfo(
+        _PERSON,
+        "{path}: {detail}",
+        "correct spec.podTemplate; kubectl explain pod.spec tells what it takes",
+    ),
     Reason.SPEC_INVALID: ReasonInfo(
         _PERSON,
         "{detail}",
@@ -298,61 +294,40 @@ TABLE: dict[str, ReasonInfo] = {
     ),
     Reason.STARTING: ReasonInfo(_PROGRESS, "{detail}"),
     Reason.ROLLING_OUT: ReasonInfo(_PROGRESS, "revision {revision} comes up while {serving} serves: {detail}"),
+    Reason.MAKING_ROOM: ReasonInfo(
+        _PROGRESS,
+        "revision {revision} finds no room beside {serving}, which is stopped at {time} to make room, and nothing "
+        "answers from then until {revision} does: {detail}",
+        "add or free what is short before that time, or take the change back, and nothing is stopped",
+    ),
     Reason.SCALING: ReasonInfo(_PROGRESS, "{ready} of {desired} replicas answer: {detail}"),
     Reason.SERVING: ReasonInfo(_GOOD, "{ready} of {desired} replicas answer at {url}"),
     Reason.SUSPENDED: ReasonInfo(
         _GOOD, "no replicas are wanted", "set spec.suspend to false and spec.replicas to 1 or more to serve again"
     ),
     Reason.RETRYING: ReasonInfo(_PROGRESS, "{step} failed and is tried again: {detail}"),
-    RuntimeReason.ACCESS_DENIED: ReasonInfo(
-        _PERSON, "{message}", "the pod's token may not read the files: replace the token in its Secret"
+    Reason.BRANCH_MOVED: ReasonInfo(
+        _GOOD,
+        "{repository}: {revision} has moved from the pinned commit {pinned} to {commit}",
+        "set spec.revision to {commit} to serve it, or to {pinned} to stay; with spec.updatePolicy Follow the operator "
+        "rolls to new commits by itself",
     ),
-    RuntimeReason.FILE_NOT_FOUND: ReasonInfo(
-        _PERSON, "{message}", "the commit is gone from the Hub: set spec.revision to one that exists"
+    Reason.FOLLOWING_FAILED: ReasonInfo(
+        _PROGRESS,
+        "{repository}: {revision} has moved to {commit}, which cannot be served, so {pinned} stays: {detail}",
+        "tried again by itself; set spec.revision to {pinned} to stay with it",
     ),
-    RuntimeReason.INTEGRITY_FAILED: ReasonInfo(
-        _PERSON,
-        "{message}",
-        "the file was fetched twice and differs from its hash: check the mirror or proxy on the way",
+    Reason.NEWER_ENGINE: ReasonInfo(
+        _GOOD,
+        "new revisions get the engine image {after} instead of {before}, with which this one goes on",
+        "genmodel update {name} -n {namespace}, or a new value of the annotation genmodel.dev/update, rolls to it",
     ),
-    RuntimeReason.VOLUME_FULL: ReasonInfo(_PERSON, "{message}", "free or add disk space on the node"),
-    RuntimeReason.VOLUME_NOT_WRITABLE: ReasonInfo(
-        _PERSON, "{message}", "the volume must be writable for user and group 10001"
+    Reason.NEWER_RENDERING: ReasonInfo(
+        _GOOD,
+        "this release of the operator, or its settings, make other pods than those of this revision, which go on",
+        "genmodel update {name} -n {namespace}, or a new value of the annotation genmodel.dev/update, rolls to it",
     ),
-    RuntimeReason.CONTRACT_MISMATCH: ReasonInfo(
-        _PERSON, "{message}", "operator and runtime are of different releases: use one image for both"
-    ),
-    RuntimeReason.BAD_ENGINE_ARGUMENT: ReasonInfo(
-        _PERSON, "{message}", "correct or remove the entry in spec.engine.args"
-    ),
-    RuntimeReason.ENGINE_UNSUPPORTED_ARCHITECTURE: ReasonInfo(
-        _PERSON, "{message}", "choose a model or an engine image that fit together"
-    ),
-    RuntimeReason.ENGINE_REMOTE_CODE_REQUIRED: ReasonInfo(
-        _PERSON, "{message}", "choose a model that needs no code of its own"
-    ),
-    RuntimeReason.ENGINE_BAD_MODEL_FILES: ReasonInfo(
-        _PERSON, "{message}", "the repository's files do not fit together: choose another revision or model"
-    ),
-    RuntimeReason.ENGINE_CONTEXT_TOO_LONG: ReasonInfo(_PERSON, "{message}", "lower spec.context.maxModelLen"),
-    RuntimeReason.ENGINE_BAD_PARALLEL_SIZE: ReasonInfo(_PERSON, "{message}", "change spec.accelerator.count"),
-    RuntimeReason.ENGINE_QUANTIZATION_REFUSED: ReasonInfo(
-        _PERSON, "{message}", "choose a model stored in a format that this device and engine support"
-    ),
-    RuntimeReason.ENGINE_ENVIRONMENT: ReasonInfo(
-        _PERSON, "{message}", "the pod lacks something that the engine needs: report this with the pod's description"
-    ),
-    RuntimeReason.DEVICE_MEMORY_SHORT: ReasonInfo(
-        _PERSON, "{message}", "lower spec.context.maxModelLen, or allow a larger or more accelerators"
-    ),
-    RuntimeReason.CACHE_TOO_SMALL: ReasonInfo(_PERSON, "{message}", "lower spec.context.maxModelLen"),
-    RuntimeReason.ENGINE_DIED: ReasonInfo(
-        _PROGRESS, "{message}", "restarted by itself; read the pod's log if it goes on"
-    ),
-    RuntimeReason.ENGINE_HUNG: ReasonInfo(_PROGRESS, "{message}", "restarted by itself"),
-    RuntimeReason.START_TIMEOUT: ReasonInfo(
-        _PROGRESS, "{message}", "restarted by itself; read the pod's log if it goes on"
-    ),
+    **RUNTIME_TABLE,
 }
 """Message pattern, severity and remedy of every reason, keyed by its name."""
 
@@ -372,6 +347,11 @@ def explain(reason: AnyReason, **values: object) -> str:
     if not entry.remedy:
         return said
     return f"{said}; {entry.remedy.format(**values)}"
+
+
+def while_another_serves(message: str, serving: str) -> str:
+    """Return the message of what keeps a revision from serving, with what goes on meanwhile."""
+    return f"{message}; revision {serving} serves on"
 
 
 def explain_runtime(reason: RuntimeReason, message: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.base import ApiModel, Rule, lacks, matches
+from genmodel_operator.api.v1alpha1_pod_template import PodTemplate, PodTemplateMetadata
 from genmodel_operator.api.v1alpha1_status import (
     Condition,
     ConditionStatus,
@@ -27,6 +28,7 @@ from genmodel_operator.api.v1alpha1_status import (
     PlanStatus,
     Rejected,
     RevisionStatus,
+    UpstreamStatus,
 )
 
 __all__ = [
@@ -55,12 +57,16 @@ __all__ = [
     "ObjectMeta",
     "PlanStatus",
     "PlannedAccelerator",
+    "PodTemplate",
+    "PodTemplateMetadata",
     "Precision",
     "Rejected",
     "RevisionStatus",
     "SecretKeyRef",
     "Source",
     "Task",
+    "UpdatePolicy",
+    "UpstreamStatus",
 ]
 
 _PART = "[A-Za-z0-9_]([A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
@@ -111,6 +117,13 @@ class AcceleratorPolicy(StrEnum):
     CHEAPEST = "Cheapest"
     FEWEST_DEVICES = "FewestDevices"
     LARGEST_CONTEXT = "LargestContext"
+
+
+class UpdatePolicy(StrEnum):
+    """What happens when the branch moves."""
+
+    PINNED = "Pinned"
+    FOLLOW = "Follow"
 
 
 class SecretKeyRef(ApiModel):
@@ -301,6 +314,9 @@ class GenerativeModelSpec(ApiModel):
         lacks("..", "must be one branch, tag or commit; a range with '..' is none"),
     ] = "main"
     """Branch, tag or commit; resolved once to a commit that stays pinned."""
+    update_policy: UpdatePolicy = UpdatePolicy.PINNED
+    """Pinned keeps the commit and only says with the condition Drifted that the branch has moved; Follow rolls to
+    the new commit."""
     source: Source | None = None
     """Where the files come from; absent: the operator's default Hub."""
     task: Task = Task.AUTO
@@ -318,6 +334,8 @@ class GenerativeModelSpec(ApiModel):
     """Pods that serve; 0 keeps everything but the pods."""
     engine: Engine = Engine()
     """Escape hatch to the engine."""
+    pod_template: PodTemplate = PodTemplate()
+    """A part of a pod template, laid over the operator's own last; what would break the model's pods is refused."""
     suspend: bool = False
     """True serves nothing and keeps everything, whatever replicas says."""
 

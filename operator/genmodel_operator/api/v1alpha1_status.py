@@ -17,7 +17,7 @@ class ConditionStatus(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """The conditions that the operator sets; Reconciling and Stalled exist only while true."""
+    """The conditions that the operator sets; from Reconciling on they exist only while true."""
 
     READY = "Ready"
     MODEL_RESOLVED = "ModelResolved"
@@ -26,6 +26,8 @@ class ConditionType(StrEnum):
     AVAILABLE = "Available"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
+    DRIFTED = "Drifted"
+    UPDATE_AVAILABLE = "UpdateAvailable"
 
 
 class Condition(ApiModel):
@@ -184,6 +186,19 @@ class RevisionStatus(ApiModel):
     """The revision that the Service selects."""
     answered: str | None = None
     """The last revision of which a pod was ready. Its plan is not made anew."""
+    commit: str | None = None
+    """Commit of the revision that the Service selects, 40 hex digits."""
+
+
+class UpstreamStatus(ApiModel):
+    """Where a branch or tag points now, while that is not the pinned commit."""
+
+    repository: str
+    """Hub repository that was asked for."""
+    revision: str
+    """Branch or tag that was asked for."""
+    commit: str
+    """The commit that it points to, 40 hex digits."""
 
 
 class DisplayStatus(ApiModel):
@@ -222,6 +237,8 @@ class GenerativeModelStatus(ApiModel):
     """Where the model is reached."""
     revision: RevisionStatus | None = None
     """Which revision is wanted and which one answers."""
+    upstream: UpstreamStatus | None = None
+    """Where spec.revision points now, while that is not the pinned commit."""
     display: DisplayStatus | None = None
     """Strings for the columns of kubectl get."""
     replicas: int | None = None

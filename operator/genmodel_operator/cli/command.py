@@ -163,6 +163,17 @@ def _estimate(options: Namespace, _environ: Environ) -> int:
     return 0
 
 
+def _update(options: Namespace, environ: Environ) -> int:
+    from genmodel_operator.cli.update import update
+    from genmodel_operator.configuration import load_settings
+
+    def work() -> str:
+        settings = load_settings(environ)
+        return asyncio.run(update(options.name, options.namespace, settings=settings, environ=environ))
+
+    return _answer(work)
+
+
 def _answer(work: Callable[[], str]) -> int:
     """Print what a command has made; a refusal is named on standard error and becomes the exit code."""
     from genmodel_operator.cli.input import CommandError
@@ -202,5 +213,6 @@ _COMMANDS: dict[str, Callable[[Namespace, Environ], int]] = {
     "render": _render,
     "facts": _facts,
     "estimate": _estimate,
+    "update": _update,
     "version": _version,
 }

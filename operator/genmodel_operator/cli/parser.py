@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_render(commands)
     _add_facts(commands)
     _add_estimate(commands)
+    _add_update(commands)
     commands.add_parser("version", help="print the version", description="Print the version.")
     return parser
 
@@ -110,6 +111,17 @@ def _add_facts(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     facts.add_argument("--revision", default="main", help="branch, tag or commit (default: main)")
     facts.add_argument("--endpoint", help="base URL of the Hub (default: HF_ENDPOINT, else the setting hub.endpoint)")
     facts.add_argument("-o", "--output", metavar="FILE", help="file to write (default: standard output)")
+
+
+def _add_update(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    update = commands.add_parser(
+        "update",
+        help="let a model take a newer engine or rendering",
+        description="Accept what the condition UpdateAvailable of a model speaks of: a new revision is made with the "
+        "operator's present engine image and rendering and rolled out; the old one serves until it answers.",
+    )
+    update.add_argument("name", metavar="NAME", help="name of the model")
+    update.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
 
 
 def _add_estimate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -17,6 +17,7 @@ from genmodel_operator.cli.input import NOTHING_FITS, CommandError, read_models
 from genmodel_operator.cli.nodes import ReadCluster, survey_nodes
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources import build_all
+from genmodel_operator.resources.pod_patch import PodTemplateError
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
 from genmodel_operator.sizing.explain import devices_text
@@ -59,9 +60,19 @@ async def render(
     for model in models:
         facts = given or await _facts_of(model, settings, environ)
         task, plan = plan_model(model, facts, surveyed.inventory, settings)
-        objects += build_all(model, facts, task, plan, settings)
+        objects += _objects(model, facts, task, plan, settings)
         notes.append(f"{model.metadata.name}: {plan.explanation}")
     return Rendered(_format(objects, request.output), tuple(notes))
+
+
+def _objects(
+    model: GenerativeModel, facts: ModelFacts, task: ServedTask, plan: ServingPlan, settings: Settings
+) -> list[dict[str, Any]]:
+    try:
+        return build_all(model, facts, task, plan, settings)
+    except PodTemplateError as error:
+        said = explain(Reason.POD_TEMPLATE_REFUSED, path=error.path, detail=error.why)
+        raise CommandError(f"{model.metadata.name}: {said}") from error
 
 
 def _check_repository(model: GenerativeModel, facts: ModelFacts | None, request: RenderRequest) -> None:

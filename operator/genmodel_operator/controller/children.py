@@ -7,14 +7,15 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.causes import is_ready, is_unschedulable
+from genmodel_operator.causes import is_ready
 from genmodel_operator.controller.context import Context, Object
-from genmodel_operator.controller.errors import Stalled, Waiting
+from genmodel_operator.controller.errors import Stalled, StepError, Waiting
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, POD, SERVICE, Kind
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, DISRUPTION_BUDGET, POD, SERVICE, Kind
 from genmodel_operator.resources.deployment import build_deployment
+from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
 from genmodel_operator.resources.revision import Revision, build_controller_revision, revision_from_object
 from genmodel_operator.resources.service import build_service
@@ -35,6 +36,7 @@ async def gather(ctx: Context) -> None:
     services = [found for found in await _read(ctx, SERVICE) if found["metadata"]["name"] == ctx.name]
     ctx.service = services[0] if services else None
     ctx.serving = _serving(ctx.service)
+    ctx.budget = next(iter(await _read(ctx, DISRUPTION_BUDGET)), None)
     ctx.pods = [
         pod for pod in await _read(ctx, POD) if pod["metadata"].get("labels", {}).get(labels.REVISION) is not None
     ]
@@ -93,7 +95,8 @@ def _revision_by_name(ctx: Context, found: Mapping[str, Any]) -> str:
     return str(found["metadata"]["name"]).removeprefix(f"{ctx.name}-")
 
 
-def _revision_of(found: Mapping[str, Any]) -> str:
+def revision_of(found: Mapping[str, Any]) -> str:
+    """Return the revision of a pod, by its label."""
     return str(found["metadata"].get("labels", {}).get(labels.REVISION, ""))
 
 
@@ -120,6 +123,7 @@ async def apply(ctx: Context) -> None:
             ctx.look_again(SWITCH_SECONDS)
         ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
+    await _apply_budget(ctx)
     await _remove(ctx, decision)
 
 
@@ -137,7 +141,7 @@ async def _give_up_replaced(ctx: Context) -> None:
         version = deployment["metadata"].get("resourceVersion")
         await _delete(ctx, DEPLOYMENT, deployment, resource_version=version)
     await _delete(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, old))
-    ctx.pods = [pod for pod in ctx.pods if _revision_of(pod) != old.id]
+    ctx.pods = [pod for pod in ctx.pods if revision_of(pod) != old.id]
 
 
 def own_pods(ctx: Context, revision: str) -> list[Object]:
@@ -152,7 +156,7 @@ def own_pods(ctx: Context, revision: str) -> list[Object]:
     return [
         pod
         for pod in ctx.pods
-        if _revision_of(pod) == revision
+        if revision_of(pod) == revision
         and not pod["metadata"].get("deletionTimestamp")
         and pod["metadata"].get("creationTimestamp", since) >= since
     ]
@@ -173,11 +177,20 @@ async def _apply_deployment(ctx: Context, revision: Revision, replicas: int) -> 
     ctx.deployments[revision.id] = await _write(ctx, DEPLOYMENT, desired)
 
 
+async def _apply_budget(ctx: Context) -> None:
+    desired = build_disruption_budget(ctx.model)
+    if desired is not None:
+        ctx.budget = await _write(ctx, DISRUPTION_BUDGET, desired)
+    elif ctx.budget is not None:
+        await _delete(ctx, DISRUPTION_BUDGET, ctx.budget)
+        ctx.budget = None
+
+
 def _state(ctx: Context) -> RolloutState:
     current = ctx.current.id if ctx.current else None
     ready = dict.fromkeys(ctx.deployments, 0)
     for pod in ctx.pods:
-        revision = _revision_of(pod)
+        revision = revision_of(pod)
         if revision in ready and is_ready(pod):
             ready[revision] += 1
     return RolloutState(
@@ -185,8 +198,7 @@ def _state(ctx: Context) -> RolloutState:
         serving=ctx.serving,
         desired_replicas=ctx.model.spec.desired_replicas,
         ready=ready,
-        # Nobody is drained for pods that may be planned onto other nodes in a moment.
-        without_room=not ctx.may_replan and any(is_unschedulable(pod) for pod in own_pods(ctx, current or "")),
+        makes_room=ctx.makes_room,
     )
 
 
@@ -202,14 +214,8 @@ async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
             if live is not None and is_applied(live, wanted):
                 return live
             written = await _apply(ctx, kind, wanted, live)
-    except Invalid as error:
-        raise _refused(kind, desired, error.message) from error
-    except Forbidden as error:
-        if "is being terminated" in error.message:
-            raise Waiting(
-                Reason.NAMESPACE_TERMINATING, after_seconds=TERMINATING_SECONDS, namespace=ctx.namespace
-            ) from error
-        raise _forbidden(kind, desired, error.message) from error
+    except (Invalid, Forbidden) as error:
+        raise refusal(ctx, kind, desired, error) from error
     ctx.tools.cache.put(kind, written)
     return written
 
@@ -269,15 +275,14 @@ def _owner_words(live: Object) -> str:
     return f"somebody else (last written by {managers[-1]})" if managers else "somebody else"
 
 
-def _refused(kind: Kind, desired: Object, message: str) -> Stalled:
-    return Stalled(Reason.REFUSED_BY_CLUSTER, kind=kind.kind, name=desired["metadata"]["name"], detail=message)
-
-
-def _forbidden(kind: Kind, desired: Object, message: str) -> Stalled:
-    """Tell the operator's missing rights from an admission refusal; both are 403."""
+def refusal(ctx: Context, kind: Kind, desired: Object, error: Invalid | Forbidden) -> StepError:
+    """Return why a write was refused: missing rights of the operator and an admission refusal are both 403."""
+    message = error.message
+    if isinstance(error, Forbidden) and "is being terminated" in message:
+        return Waiting(Reason.NAMESPACE_TERMINATING, after_seconds=TERMINATING_SECONDS, namespace=ctx.namespace)
     if "cannot patch resource" in message or "cannot create resource" in message:
         return Stalled(Reason.OPERATOR_FORBIDDEN, verb="patch", kind=kind.kind, detail=message)
-    return _refused(kind, desired, message)
+    return Stalled(Reason.REFUSED_BY_CLUSTER, kind=kind.kind, name=desired["metadata"]["name"], detail=message)
 
 
 async def _remove(ctx: Context, decision: RolloutDecision) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from genmodel_operator.api.v1alpha1 import GenerativeModel
+from genmodel_operator.api.v1alpha1 import GenerativeModel, UpstreamStatus
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
@@ -14,7 +14,11 @@ from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
 from genmodel_operator.sizing.corrections import Corrections
 from genmodel_operator.sizing.plan import ServingPlan
-from genmodel_operator.status import StepFailure
+from genmodel_operator.status import Notice, StepFailure
+
+if TYPE_CHECKING:
+    from genmodel_operator.controller.branches import Branches
+    from genmodel_operator.controller.updates import Updates
 
 Object = dict[str, Any]
 
@@ -59,6 +63,8 @@ class Tools:
     settings: Settings
     now: Callable[[], str]
     learning: LearningSource | None = None
+    branches: "Branches | None" = None
+    updates: "Updates | None" = None
 
 
 @dataclass(slots=True)
@@ -71,10 +77,15 @@ class Context:
         current: the desired revision, once it is known.
         facts, task, plan: set by ``resolve`` and ``size`` when no frozen revision matched.
         service: the live Service, None where there is none.
+        budget: our live PodDisruptionBudget, None where there is none.
         deployments: our live Deployments by revision id.
         pods: live server pods.
         runtimes: runtime status documents by pod name.
         failures: steps that could not go on.
+        upstream: where the branch points, where that is not the pinned commit.
+        notices: conditions that say something about the model while it is true.
+        drain_at: when the serving revision is stopped to make room, as RFC 3339.
+        makes_room: that time has come.
         replaced: a revision that never served, whose place ``current`` takes under the same id.
         lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
         may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
@@ -93,10 +104,15 @@ class Context:
     plan: ServingPlan | None = None
     service: Object | None = None
     serving: str | None = None
+    budget: Object | None = None
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
     failures: list[StepFailure] = field(default_factory=list)
+    upstream: UpstreamStatus | None = None
+    notices: list[Notice] = field(default_factory=list)
+    drain_at: str | None = None
+    makes_room: bool = False
     replaced: Revision | None = None
     lacks_nodes: bool = False
     may_replan: bool = False
@@ -112,6 +128,10 @@ class Context:
     def name(self) -> str:
         """Name of the model."""
         return self.model.metadata.name
+
+    def is_new(self, revision: Revision) -> bool:
+        """Whether a revision is not frozen yet, or takes the place of another one of its name."""
+        return self.replaced is not None or all(known.id != revision.id for known in self.revisions)
 
     def look_again(self, after_seconds: float) -> None:
         """Ask for another look; the earliest wish wins."""

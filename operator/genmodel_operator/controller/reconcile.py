@@ -10,13 +10,17 @@ from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatus, ModelStatus
 from genmodel_operator.controller import children, steps
+from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
+from genmodel_operator.controller.dry_run import try_new
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
 from genmodel_operator.controller.learn import learn
 from genmodel_operator.controller.observe import observe
 from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key, Outcome
 from genmodel_operator.controller.replan import reconsider
+from genmodel_operator.controller.room import make_room
+from genmodel_operator.controller.updates import tell_of_updates
 from genmodel_operator.kube.errors import KubeError, NotFound
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
@@ -31,12 +35,17 @@ Step = Callable[[Context], Awaitable[None]]
 
 STEPS: tuple[tuple[str, Step], ...] = (
     (RESOLVE, steps.match),
+    (RESOLVE, follow),
     (SIZE, reconsider),
     (RESOLVE, steps.resolve),
     (SIZE, steps.size),
+    (APPLY, try_new),
+    (APPLY, make_room),
     (APPLY, children.apply),
     (OBSERVE, observe),
     (OBSERVE, learn),
+    (OBSERVE, tell_of_updates),
+    (OBSERVE, check),
 )
 """The steps in order. A failure of one that plans keeps those that follow from wishing for anything
 new, but never from looking after what serves."""
@@ -85,6 +94,8 @@ class Reconciler:
     def _forget(self, key: Key) -> Outcome:
         self._waiting_for_nodes.discard(key)
         self._pace.forget(key)
+        if self._tools.branches is not None:
+            self._tools.branches.forget(key)
         return Outcome(forget=True)
 
     async def _run_steps(self, ctx: Context) -> None:
@@ -162,7 +173,8 @@ async def _run_step(ctx: Context, name: str, step: Step) -> None:
 
 def world_of(ctx: Context) -> World:
     """Return what the run found, as the summary wants it."""
-    shown = ctx.current or next((r for r in ctx.revisions if r.id == ctx.serving), None)
+    served = next((r for r in (*filter(None, [ctx.current]), *ctx.revisions) if r.id == ctx.serving), None)
+    shown = ctx.current or served
     return World(
         current=ctx.current.id if ctx.current else None,
         serving=ctx.serving,
@@ -174,6 +186,10 @@ def world_of(ctx: Context) -> World:
         pods=ctx.pods,
         runtimes=ctx.runtimes,
         failures=ctx.failures,
+        serving_commit=served.model.commit if served else None,
+        upstream=ctx.upstream,
+        drain_at=ctx.drain_at,
+        notices=ctx.notices,
     )
 
 

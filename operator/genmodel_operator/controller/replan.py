@@ -81,11 +81,12 @@ def _ever_served(ctx: Context, revision: Revision, pods: Sequence[Object]) -> bo
 
 def _waited_seconds(ctx: Context, revision: Revision) -> float:
     """Return how long the last of its pods has been without a node."""
-    times = [_unplaced_since(pod) for pod in children.own_pods(ctx, revision.id)]
+    times = [unplaced_since(pod) for pod in children.own_pods(ctx, revision.id)]
     return (datetime.fromisoformat(ctx.tools.now()) - max(times)).total_seconds()
 
 
-def _unplaced_since(pod: Object) -> datetime:
+def unplaced_since(pod: Object) -> datetime:
+    """Return since when the scheduler has found no node for a pod."""
     found = next(c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
     return datetime.fromisoformat(found.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"])
 

@@ -6,7 +6,8 @@ Cases, in the order in which they are decided:
 2. The current revision is not known (the Hub or the planner refused): what serves goes on as it is.
 3. No other revision serves: the current one gets all replicas, the Service selects it, others go.
 4. Another one serves and the current one is not complete: both run, the Service stays. Where the
-   current one's pods find no room, the old one is drained first (a gap, said in status).
+   current one's pods find no room and the old one's place would be enough, the old one is drained
+   first (a gap, said in status beforehand).
 5. Another one serves and the current one is complete: the Service is switched; the old one goes in
    the next run, when the switch has been seen.
 """
@@ -24,14 +25,14 @@ class RolloutState:
         serving: id of the revision that the live Service selects, None without a Service.
         desired_replicas: pods wanted.
         ready: ready pods by revision, for every revision that has a Deployment.
-        without_room: whether a pod of the current revision is unschedulable.
+        makes_room: whether what serves is stopped so that the current revision's pods find nodes.
     """
 
     current: str | None
     serving: str | None
     desired_replicas: int
     ready: Mapping[str, int]
-    without_room: bool = False
+    makes_room: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,6 @@ def decide_rollout(state: RolloutState) -> RolloutDecision:
     both = {current: wanted, serving: wanted}
     if state.ready.get(current, 0) >= wanted:
         return RolloutDecision(replicas=both, service=current, remove=others - {serving})
-    if state.without_room:
+    if state.makes_room:
         return RolloutDecision(replicas={current: wanted}, service=current, remove=others)
     return RolloutDecision(replicas=both, service=serving, remove=others - {serving})

@@ -15,6 +15,7 @@ from genmodel_operator.hub.client import HubError
 from genmodel_operator.hub.facts import ModelFacts, Refused, choose_task
 from genmodel_operator.kube.errors import Forbidden, NotFound
 from genmodel_operator.kube.kinds import SECRET
+from genmodel_operator.resources.pod_patch import PodTemplateError
 from genmodel_operator.resources.revision import Revision, freeze, inputs_hash, inputs_of
 from genmodel_operator.sizing.configured import plan_policy
 from genmodel_operator.sizing.plan import Misfit, plan_serving
@@ -39,7 +40,7 @@ async def match(ctx: Context) -> None:
     """
     ctx.commit = pinned_commit(ctx.model.spec.model, ctx.model.spec.revision, ctx.revisions)
     if ctx.commit is not None:
-        ctx.current = _frozen(ctx, ctx.commit)
+        ctx.current = frozen_at(ctx, ctx.commit)
 
 
 def pinned_commit(repository: str, source_revision: str, revisions: list[Revision]) -> str | None:
@@ -50,7 +51,7 @@ def pinned_commit(repository: str, source_revision: str, revisions: list[Revisio
     return None
 
 
-def _frozen(ctx: Context, commit: str) -> Revision | None:
+def frozen_at(ctx: Context, commit: str) -> Revision | None:
     """Return the frozen revision with the wished inputs; it remembers the branch that it was wished by."""
     wanted = inputs_hash(inputs_of(ctx.model, commit))
     found = next((revision for revision in ctx.revisions if revision.hash == wanted), None)
@@ -68,18 +69,16 @@ async def resolve(ctx: Context) -> None:
         raise Stalled(refused.reason, **refused.values) from refused
     _refuse(supports(facts))
     ctx.facts, ctx.commit = facts, facts.commit
-    ctx.current = _frozen(ctx, facts.commit)
+    ctx.current = frozen_at(ctx, facts.commit)
 
 
 async def _ask_hub(ctx: Context, revision: str) -> ModelFacts:
-    hub = ctx.model.spec.source.hub if ctx.model.spec.source else None
-    endpoint = hub.endpoint if hub and hub.endpoint else ctx.tools.settings.hub.endpoint
     credential = await read_credential(ctx)
     try:
         return await ctx.tools.hub.resolve(
             ctx.model.spec.model,
             revision,
-            endpoint=endpoint,
+            endpoint=hub_endpoint(ctx),
             token=credential.token,
             credential=credential.words,
             secret=credential.secret,
@@ -91,6 +90,12 @@ async def _ask_hub(ctx: Context, revision: str) -> ModelFacts:
             after = error.retry_after_seconds or HUB_RETRY_SECONDS
             raise Waiting(error.reason, after_seconds=after, **error.values) from error
         raise Stalled(error.reason, **error.values) from error
+
+
+def hub_endpoint(ctx: Context) -> str:
+    """Return the Hub that the model comes from."""
+    hub = ctx.model.spec.source.hub if ctx.model.spec.source else None
+    return hub.endpoint if hub and hub.endpoint else ctx.tools.settings.hub.endpoint
 
 
 async def read_credential(ctx: Context) -> Credential:
@@ -144,7 +149,10 @@ async def size(ctx: Context) -> None:
         raise Stalled(Reason(plan.reason), **dict(plan.values))
     _refuse(engine_for(plan).supports(ctx.facts))
     number = 1 + max((revision.number for revision in ctx.revisions), default=0)
-    ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number)
+    try:
+        ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number)
+    except PodTemplateError as error:
+        raise Stalled(Reason.POD_TEMPLATE_REFUSED, path=error.path, detail=error.why) from error
 
 
 def _refuse(refusal: Refusal | None) -> None:

@@ -76,7 +76,7 @@ class HubClient:
     async def commit_of(
         self, repository: str, revision: str, *, endpoint: str, token: str | None, credential: str, secret: str
     ) -> str:
-        """Return the commit of a branch, tag or commit: one request at most. Raises ``HubError``."""
+        """Return the commit of a branch, tag or commit: one small request at most. Raises ``HubError``."""
         caller = _caller(endpoint, repository, token)
         flight = ("commit", caller.place, revision, caller.identity)
         try:
@@ -117,7 +117,8 @@ class HubClient:
     async def _commit(self, caller: _Caller, revision: str) -> str:
         commit = self._branches.get(caller.place, revision, caller.identity)
         if commit is None:
-            commit = (await self._info(caller, revision))["sha"]
+            commit = await self._call(caller, lambda reader: reader.commit(revision))
+            self._branches.put(caller.place, revision, caller.identity, commit)
         return commit
 
     async def _resolve(self, caller: _Caller, revision: str) -> Known:

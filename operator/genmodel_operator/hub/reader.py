@@ -77,12 +77,16 @@ class HubReader:
         url = f"{self._endpoint}/api/models/{self._repository}/revision/{quote(revision, safe='')}"
         body = self._get("info", url, INFO_LIMIT_BYTES, params={"expand": list(INFO_FIELDS)})
         info = self._json("info", body.content)
-        commit = info.get("sha") if isinstance(info, dict) else None
-        if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
-            raise self._odd("info", "no commit in it")
+        commit = self._sha(info)
         if _COMMIT.fullmatch(revision) and commit != revision:
             raise self._odd("info", f"it is of the commit {commit}, not of {revision}")
         return {**info, "id": self._repository}
+
+    def commit(self, revision: str) -> str:
+        """Return the commit of a branch, tag or commit, and ask for nothing else."""
+        url = f"{self._endpoint}/api/models/{self._repository}/revision/{quote(revision, safe='')}"
+        found = self._json("info", self._get("info", url, INFO_LIMIT_BYTES, params={"expand": ["sha"]}).content)
+        return self._sha(found)
 
     def tree(self, commit: str) -> list[RepoFile]:
         """Return all files of a commit."""
@@ -163,6 +167,12 @@ class HubReader:
             )
         except (KeyError, TypeError, ValueError):
             raise self._odd("tree", "an entry without path, size or oid") from None
+
+    def _sha(self, info: Any) -> str:
+        commit = info.get("sha") if isinstance(info, dict) else None
+        if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+            raise self._odd("info", "no commit in it")
+        return commit
 
     def _json(self, operation: str, content: bytes) -> Any:
         try:

@@ -11,30 +11,7 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.quantity import parse_quantity
-
-_MERGE_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "containers": (("name",),),
-    "initContainers": (("name",),),
-    "env": (("name",),),
-    "volumes": (("name",),),
-    "volumeMounts": (("mountPath",),),
-    "volumeDevices": (("devicePath",),),
-    "imagePullSecrets": (("name",),),
-    "ports": (("containerPort", "protocol"), ("port", "protocol")),
-    "ownerReferences": (("uid",),),
-    "conditions": (("type",),),
-    "topologySpreadConstraints": (("topologyKey", "whenUnsatisfiable"),),
-    "hostAliases": (("ip",),),
-    "tolerations": (("key", "operator", "effect"),),
-}
-"""Lists whose entries belong to several writers, with the fields that tell entries apart.
-
-As in the Kubernetes schema, so that an injected sidecar, variable or volume is no reason to write.
-Tolerations are one list there; they are here so that a webhook that adds one is not fought for ever.
-"""
-
-_DEFAULTS: Mapping[str, str] = {"protocol": "TCP", "operator": "Equal"}
-"""What the server fills in for a merge key that we left out."""
+from genmodel_operator.resources.merge_keys import identity, merge_keys
 
 _OMITTED_WHEN_FALSE = frozenset(
     {"readOnly", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "paused", "initialDelaySeconds"}
@@ -90,27 +67,16 @@ def _means_absent(key: str, desired: Any) -> bool:
 
 
 def _same_list(live: Sequence[Any], desired: Sequence[Any], field: str) -> bool:
-    keys = _merge_keys(desired, field)
+    keys = merge_keys(desired, field)
     if keys is None:
         return len(live) == len(desired) and all(
             _same(mine, wanted, field="", parent="") for mine, wanted in zip(live, desired, strict=True)
         )
-    found = {_identity(item, keys): item for item in live if isinstance(item, Mapping)}
+    found = {identity(item, keys): item for item in live if isinstance(item, Mapping)}
     return all(
-        (entry := found.get(_identity(wanted, keys))) is not None and _same(entry, wanted, field="", parent="")
+        (entry := found.get(identity(wanted, keys))) is not None and _same(entry, wanted, field="", parent="")
         for wanted in desired
     )
-
-
-def _merge_keys(desired: Sequence[Any], field: str) -> tuple[str, ...] | None:
-    """Return the fields that identify the list's entries, or None where the list is one value."""
-    if not all(isinstance(item, Mapping) for item in desired):
-        return None
-    return next((keys for keys in _MERGE_KEYS.get(field, ()) if all(keys[0] in item for item in desired)), None)
-
-
-def _identity(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(item.get(key, _DEFAULTS.get(key)) for key in keys)
 
 
 def _quantity(value: Any) -> Decimal | None:

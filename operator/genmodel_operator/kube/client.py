@@ -31,10 +31,13 @@ Object = dict[str, Any]
 Body = Object | list[Object]
 
 USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
+USER_MANAGER = "genmodel"
+"""Field manager of what a person writes with the command line."""
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
 _APPLY_PATCH = "application/apply-patch+yaml"
 _JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 _BACKGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
 
@@ -176,6 +179,22 @@ class KubeClient:
         query = _query(fieldManager=FIELD_MANAGER)
         path = _path(kind, metadata.get("namespace"))
         return await self._call("POST", "create", kind, path, name=metadata.get("name", ""), query=query, body=body)
+
+    async def dry_run(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
+        """Return an object as it would be created, without creating it; unknown fields are refused."""
+        metadata = obj["metadata"]
+        body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        query = _query(fieldManager=FIELD_MANAGER, dryRun="All", fieldValidation="Strict")
+        path = _path(kind, metadata.get("namespace"))
+        return await self._call("POST", "dry_run", kind, path, name=metadata.get("name", ""), query=query, body=body)
+
+    async def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Object:
+        """Set annotations of an existing object, on a person's behalf."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        path, query = _path(kind, namespace, name), _query(fieldManager=USER_MANAGER)
+        return await self._call(
+            "PATCH", "annotate", kind, path, name=name, query=query, body=body, content_type=_MERGE_PATCH
+        )
 
     async def take_over(self, kind: Kind, namespace: str, name: str) -> None:
         """Let fields that we created count as applied, before the first apply to the object.

@@ -32,6 +32,7 @@ class Kind:
 GENERATIVE_MODEL = Kind(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND)
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 CONTROLLER_REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
+DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 SECRET = Kind("", "v1", "secrets", "Secret")
@@ -39,5 +40,5 @@ CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 
-CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, POD)
+CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, POD)
 """Kinds that are watched by our label and remembered in the cache."""

@@ -123,6 +123,12 @@ class Metrics:
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
+        self._branch_checks = Counter(
+            "genmodel_branch_checks_total",
+            "Looks at the branches of served models, by result: unchanged, moved or failed.",
+            ["result"],
+            registry=self.registry,
+        )
         self._events = Counter(
             "genmodel_events_total",
             "Kubernetes Events by what became of them.",
@@ -170,6 +176,10 @@ class Metrics:
         """Count a request to the Hub; ``code`` is an HTTP status or the name of an error."""
         self._hub_requests.labels(code=str(code)).inc()
         self._hub_seconds.observe(seconds)
+
+    def branch_check(self, result: str) -> None:
+        """Count a look at a branch: unchanged, moved or failed."""
+        self._branch_checks.labels(result=result).inc()
 
     def event(self, result: str) -> None:
         """Count an Event: sent, repeated, limited or failed."""

@@ -5,6 +5,7 @@ from typing import Any
 from genmodel_operator.api.v1alpha1 import GenerativeModel
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources.deployment import build_deployment
+from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
 from genmodel_operator.resources.revision import build_controller_revision, freeze
 from genmodel_operator.resources.service import build_service
@@ -17,11 +18,10 @@ def build_all(
 ) -> list[dict[str, Any]]:
     """Return the objects of a model's first revision, exactly as they are applied."""
     revision = freeze(model, facts, task, plan, settings, number=1)
-    return [
-        with_desired_hash(child)
-        for child in (
-            build_controller_revision(model, revision),
-            build_deployment(model, revision, model.spec.desired_replicas),
-            build_service(model, revision.id),
-        )
-    ]
+    children = (
+        build_controller_revision(model, revision),
+        build_deployment(model, revision, model.spec.desired_replicas),
+        build_service(model, revision.id),
+        build_disruption_budget(model),
+    )
+    return [with_desired_hash(child) for child in children if child is not None]

@@ -14,8 +14,8 @@ from genmodel_operator.engines import engine_for
 from genmodel_operator.engines.overrides import overridden_args, overridden_env
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources.hashing import canonical_json, sha256_of
-from genmodel_operator.resources.names import child_metadata, child_name, served_names
-from genmodel_operator.resources.pod import PodInputs, build_pod_template
+from genmodel_operator.resources.names import child_metadata, child_name
+from genmodel_operator.resources.rendering import fingerprint, render
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan, plan_from_json, plan_to_json
 
@@ -23,7 +23,7 @@ REVISION_ID_LENGTH = 10
 DATA_FORMAT = 1
 """Layout of the ControllerRevision's data; raised where an older operator would misread it."""
 
-_NOT_INPUTS = {"replicas", "suspend", "revision"}
+_NOT_INPUTS = {"replicas", "suspend", "revision", "update_policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Revision:
         engine_image, engine_name: what serves it.
         template: the rendered pod template.
         overridden: entries of ``spec.engine`` that were not passed on.
+        rendering: fingerprint of how the template was made; empty in revisions of releases that had none.
 
     """
 
@@ -55,12 +56,15 @@ class Revision:
     engine_name: str
     template: dict[str, Any]
     overridden: tuple[str, ...]
+    rendering: str = ""
 
 
 def inputs_of(model: GenerativeModel, commit: str) -> dict[str, Any]:
     """Return what makes a revision: values that differ from the defaults, so that a new field changes no hash."""
     spec = model.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_INPUTS)
-    inputs: dict[str, Any] = {"spec": _without_empties(spec), "commit": commit}
+    patch = {"podTemplate": spec.pop("podTemplate", {})}
+    # What a user writes there is taken as written: an empty object can be a choice, as in emptyDir.
+    inputs: dict[str, Any] = {"spec": _without_empties(spec) | (patch if any(patch.values()) else {}), "commit": commit}
     update = model.metadata.annotations.get(labels.UPDATE)
     if update:
         inputs["update"] = update
@@ -94,26 +98,14 @@ def freeze(
     *,
     number: int,
 ) -> Revision:
-    """Return a new revision: everything that its objects will ever be built from."""
+    """Return a new revision: everything that its objects will ever be built from.
+
+    Raises ``PodTemplateError`` where ``spec.podTemplate`` would break the model's pods.
+    """
     inputs = inputs_of(model, facts.commit)
     full_hash = inputs_hash(inputs)
     engine = engine_for(plan)
     image = model.spec.engine.image or engine.image(settings)
-    args, overridden_flags = overridden_args(model.spec.engine.args)
-    env, overridden_variables = overridden_env(model.spec.engine.env)
-    pod = PodInputs(
-        model=model,
-        facts=facts,
-        task=task,
-        plan=plan,
-        settings=settings,
-        revision_id=revision_id(full_hash),
-        engine_name=engine.name,
-        engine_image=image,
-        engine_args=tuple(engine.args(facts, plan, served_names(model), task=task).around(args)),
-        engine_env=engine.env(facts, plan, settings),
-        user_env=tuple(env),
-    )
     return Revision(
         id=revision_id(full_hash),
         hash=full_hash,
@@ -124,8 +116,9 @@ def freeze(
         plan=plan,
         engine_image=image,
         engine_name=engine.name,
-        template=build_pod_template(pod),
-        overridden=(*overridden_flags, *overridden_variables),
+        template=render(model, facts, task, plan, settings, revision_id=revision_id(full_hash), engine_image=image),
+        overridden=(*overridden_args(model.spec.engine.args)[1], *overridden_env(model.spec.engine.env)[1]),
+        rendering=fingerprint(model, task, plan, settings),
     )
 
 
@@ -170,6 +163,7 @@ def build_controller_revision(model: GenerativeModel, revision: Revision) -> dic
             "engine": {"name": revision.engine_name, "image": revision.engine_image},
             "template": revision.template,
             "overridden": list(revision.overridden),
+            **({"rendering": revision.rendering} if revision.rendering else {}),
         },
     }
 
@@ -207,4 +201,5 @@ def _revision_from(found: Mapping[str, Any]) -> Revision:
         engine_name=data["engine"]["name"],
         template=data["template"],
         overridden=tuple(data["overridden"]),
+        rendering=data.get("rendering", ""),
     )

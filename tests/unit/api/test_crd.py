@@ -38,6 +38,7 @@ def test_only_model_is_required() -> None:
     ("path", "want_default"),
     [
         pytest.param(".spec.revision", "main", id="revision"),
+        pytest.param(".spec.updatePolicy", "Pinned", id="update policy"),
         pytest.param(".spec.task", "Auto", id="task"),
         pytest.param(".spec.precision", "Auto", id="precision"),
         pytest.param(".spec.kvCachePrecision", "Auto", id="precision of the cache"),
@@ -57,7 +58,7 @@ def test_contract_defaults(path: str, want_default: Any) -> None:
 
 
 def test_there_are_no_other_defaults() -> None:
-    assert sum("default" in node for node in SCHEMA.values()) == 13
+    assert sum("default" in node for node in SCHEMA.values()) == 14
 
 
 def test_the_status_has_no_defaults_and_requires_only_what_keyed_lists_need() -> None:

@@ -57,6 +57,7 @@ def test_crd(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.param([], id="no command"),
         pytest.param(["serve"], id="an unknown command"),
         pytest.param(["render"], id="render without file"),
+        pytest.param(["update"], id="update without a model"),
         pytest.param(["render", "-f", "m.yaml", "-o", "xml"], id="an unknown form"),
         pytest.param(["facts"], id="facts without repository"),
     ],
@@ -83,6 +84,21 @@ def test_render_prints_the_exact_objects(
     assert said.err.startswith("mistral: 1 x NVIDIA L4 per replica")
 
 
+def test_render_lays_the_users_pod_template_over_the_pod(
+    tmp_path: Path, facts_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = model_file(tmp_path, replicas=2, podTemplate={"spec": {"priorityClassName": "high", "volumes": []}})
+    assert run(["render", "-f", file, "--facts", facts_file, "--cpu", "64:16"], OFFLINE) == 0
+    objects = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [document["kind"] for document in objects][-1] == "PodDisruptionBudget"
+    assert objects[1]["spec"]["template"]["spec"]["priorityClassName"] == "high"
+
+
+def test_update_needs_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["update", "tiny"], OFFLINE) == 2
+    assert "no cluster" in capsys.readouterr().err
+
+
 def test_the_same_input_is_rendered_the_same(
     tmp_path: Path, facts_file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +120,13 @@ def test_the_same_input_is_rendered_the_same(
         pytest.param({}, ["--cpu", "64"], 2, "--cpu 64: must be GIB:CORES", id="bad nodes"),
         pytest.param({}, [], 2, "no cluster to plan for", id="no nodes"),
         pytest.param({}, ["--cpu", "1:1"], 4, "mistral: NoFit: ", id="nothing fits"),
+        pytest.param(
+            {"podTemplate": {"spec": {"containers": [{"name": "server", "command": ["sh"]}]}}},
+            ["--cpu", "64:16"],
+            2,
+            "mistral: spec.podTemplate.spec.containers[server].command: the operator starts this container",
+            id="a pod template that breaks the pod",
+        ),
         pytest.param(
             {"context": {"maxModelLen": 4096}},
             ["--cpu", "64:16"],
@@ -208,7 +231,7 @@ def test_small_commands_load_no_client() -> None:
 
 def test_every_command_has_help() -> None:
     text = build_parser().format_help()
-    for command in ("run", "crd", "plan", "render", "facts", "estimate", "version"):
+    for command in ("run", "crd", "plan", "render", "facts", "estimate", "update", "version"):
         assert f"    {command} " in text
     assert "exit codes:" in text
 

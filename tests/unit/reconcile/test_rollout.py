@@ -8,9 +8,9 @@ from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, 
 
 
 def state(
-    current: str | None, serving: str | None, ready: dict[str, int], *, wanted: int = 2, without_room: bool = False
+    current: str | None, serving: str | None, ready: dict[str, int], *, wanted: int = 2, makes_room: bool = False
 ) -> RolloutState:
-    return RolloutState(current, serving, wanted, ready, without_room)
+    return RolloutState(current, serving, wanted, ready, makes_room)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def state(
             id="the switch was seen: the old one goes",
         ),
         pytest.param(
-            state("new", "old", {"new": 0, "old": 2}, without_room=True),
+            state("new", "old", {"new": 0, "old": 2}, makes_room=True),
             RolloutDecision({"new": 2}, "new", frozenset({"old"})),
-            id="no room beside the old one: it is drained first",
+            id="the old one makes room: it is drained first",
         ),
         pytest.param(
             state("newest", "old", {"newest": 0, "new": 0, "old": 2}),
@@ -84,7 +84,7 @@ def states(draw: st.DrawFn) -> RolloutState:
         serving=draw(st.none() | REVISIONS),
         desired_replicas=draw(st.integers(0, 3)),
         ready=draw(st.dictionaries(REVISIONS, st.integers(0, 3))),
-        without_room=draw(st.booleans()),
+        makes_room=draw(st.booleans()),
     )
 
 
@@ -101,7 +101,7 @@ def test_the_service_is_never_switched_away_from_what_serves_to_something_incomp
     decision = decide_rollout(found)
     switched = found.serving is not None and decision.service != found.serving
     serves = found.ready.get(found.serving or "", 0) > 0
-    if switched and serves and not found.without_room:
+    if switched and serves and not found.makes_room:
         assert found.ready.get(decision.service or "", 0) >= found.desired_replicas
 
 

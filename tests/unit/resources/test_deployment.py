@@ -47,16 +47,13 @@ def test_the_deadline_covers_download_and_start() -> None:
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_build_all(plan: ServingPlan) -> None:
-    controller_revision, deployment, service = children(plan, replicas=2)
-    assert [c["kind"] for c in (controller_revision, deployment, service)] == [
-        "ControllerRevision",
-        "Deployment",
-        "Service",
-    ]
+    built = children(plan, replicas=2)
+    assert [c["kind"] for c in built] == ["ControllerRevision", "Deployment", "Service", "PodDisruptionBudget"]
+    controller_revision, deployment, service, _ = built
     assert deployment["spec"]["replicas"] == 2
     assert deployment["metadata"]["name"] == controller_revision["metadata"]["name"]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
-    assert all(c == with_desired_hash(c) for c in (controller_revision, deployment, service))
+    assert all(c == with_desired_hash(c) for c in built)
 
 
 def test_a_suspended_model_keeps_everything_but_its_pods() -> None:
