@@ -38,7 +38,7 @@ def world(environment: Environment, tmp_path: Path) -> Iterator[OperatorWorld]:
 
 def test_six_lines_are_served_once_the_definition_is_there(world: OperatorWorld) -> None:
     world.until(
-        lambda: "generativemodels.genmodel.dev is not installed" in str(world.readiness()["problems"]),
+        lambda: "generativemodels.genmodel.dev with version v1alpha1 is not installed" in str(world.readiness()),
         lambda: f"the operator says what it waits for: {world.readiness()}, {world.operator_log()[-2000:]}",
     )
     assert world.readiness()["ready"] is False
