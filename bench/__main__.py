@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, demo, planning, start_up
+from bench import control_plane, demo, demo_page, planning, start_up
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from examples.demo.steps import CHAT
@@ -52,6 +52,7 @@ def main() -> int:
         rows = demo.measure()
         print("\n".join(as_tables(rows)))
         keep("demo", rows)
+        demo_page.update_page()
     return failed
 
 
