@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, demo, planning, start_up
+from bench import control_plane, demo, demo_page, planning, start_up
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from bench.timings import lines_of
@@ -55,6 +55,7 @@ def main() -> int:
         rows = demo.measure()
         print("\n".join(as_tables(rows)))
         keep("demo", rows)
+        demo_page.update_page()
     return failed
 
 

@@ -45,7 +45,7 @@ def install_chart(cluster: AnyCluster, values: Mapping[str, str]) -> None:
     """Install the chart with these values and wait for the operator."""
     heading("The chart, installed as a platform team would")
     args = ["upgrade", "--install", "genmodel", "charts/genmodel", "--namespace", OPERATOR_NAMESPACE]
-    args += ["--create-namespace", "--wait", "--timeout", "3m"]
+    args += ["--create-namespace", "--wait", "--timeout", "3m", "--hide-notes"]
     for name, value in values.items():
         args += ["--set-string" if name.startswith("image.") else "--set", f"{name}={value}"]
     command("helm " + " ".join(args))

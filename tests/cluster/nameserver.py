@@ -29,6 +29,7 @@ ADDRESS, INTERNET = 1, 1
 NAME_OF_QUESTION = 0xC000 | HEADER.size
 TTL_SECONDS = 5
 MOST_ADDRESSES = 8
+NAME_BYTES = 255
 DATAGRAM_BYTES = 512
 THREADS = 8
 CLONE_NEWNET = 0x40000000
@@ -45,7 +46,7 @@ def answer(query: bytes, lookup: Lookup) -> bytes:
         kind, family = QUESTION_END.unpack_from(query, end)
     except (struct.error, IndexError, UnicodeDecodeError):
         return b""
-    if flags & RESPONSE or questions != 1:
+    if flags & RESPONSE or questions != 1 or end - HEADER.size > NAME_BYTES:
         return b""
     question = query[HEADER.size : end + QUESTION_END.size]
     code, addresses = (NOT_IMPLEMENTED, []) if flags & OPCODE or family != INTERNET else _asked(name, lookup)

@@ -112,7 +112,7 @@ def test_the_way_up_is_shown_while_it_happens(shown: Shown) -> None:
     # A line stands on the screen when its stage begins: the engine takes many seconds from there to the end.
     began = {reason: elapsed for elapsed, reason in reversed(stages)}
     between = shown.printed.at("fables is Ready after") - shown.printed.at(" s  Loading ")
-    assert between == pytest.approx(began["Serving"] - began["Loading"], abs=3)
+    assert between > (began["Serving"] - began["Loading"]) / 2
 
 
 def test_the_answer_is_a_fable(shown: Shown) -> None:

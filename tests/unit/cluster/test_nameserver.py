@@ -5,6 +5,8 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.cluster.nameserver import answer, resolved
 
@@ -75,12 +77,20 @@ def test_the_question_comes_back_as_it_was_asked() -> None:
         pytest.param(query("hub.example")[:20], id="half a name"),
         pytest.param(query("hub.example")[:-3], id="half a question"),
         pytest.param(query("hub.example", flags=0x8180), id="an answer, which must not be answered"),
+        pytest.param(query(".".join(["a" * 60] * 5)), id="a name that is too long"),
         pytest.param(struct.pack(">HHHHHH", 1, 0x0100, 0, 0, 0, 0) + bytes(5), id="no question"),
         pytest.param(query("hub.example").replace(b"hub", b"h\xfcb"), id="a name that is not ASCII"),
     ],
 )
 def test_no_question_has_no_answer(garbage: bytes) -> None:
     assert answer(garbage, lookup) == b""
+
+
+@given(st.binary(max_size=600) | st.binary(max_size=500).map(lambda more: query("hub.example")[:12] + more))
+def test_whatever_a_pod_sends_the_answer_is_small_or_none(sent: bytes) -> None:
+    said = answer(sent[:512], lambda _: ["192.0.2.1"] * 40)
+    assert len(said) <= 512
+    assert not said or said[:2] == sent[:2]
 
 
 @pytest.mark.parametrize(
