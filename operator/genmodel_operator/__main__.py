@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from genmodel_operator.configuration import ConfigurationError, load_settings
 from genmodel_operator.controller.context import Tools
+from genmodel_operator.controller.evidence import EvidenceReader
 from genmodel_operator.controller.inventory import NodeInventory
 from genmodel_operator.controller.learn import Learning
 from genmodel_operator.controller.measurements import MeasurementStore
@@ -37,6 +38,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         settings=parts.settings,
         now=_now,
         learning=_learning(parts),
+        evidence=EvidenceReader(parts.client, clock=time.monotonic),
     )
     reconciler = Reconciler(tools=tools, events=parts.events, pace=StatusPace(time.monotonic))
 

@@ -23,7 +23,8 @@ from genmodel_operator.api.v1alpha1 import (
     PlanStatus,
     RevisionStatus,
 )
-from genmodel_operator.causes import Cause, Object, first_cause, has_weights, is_ready
+from genmodel_operator.causes import Cause, Evidence, Object, first_cause, has_weights, is_ready
+from genmodel_operator.causes.pods import is_over
 
 RESOLVE, SIZE, APPLY, OBSERVE = "resolve", "size", "apply", "observe"
 MESSAGE_MAX_LENGTH = 4096
@@ -53,6 +54,7 @@ class World:
         deployments: live Deployments by revision id.
         pods: live server pods of all revisions.
         runtimes: the runtime's status document by pod name, where it could be read.
+        evidence: what was read beside, about pods in trouble.
         failures: steps that could not go on.
     """
 
@@ -65,6 +67,7 @@ class World:
     deployments: Mapping[str, Object] = field(default_factory=dict)
     pods: Sequence[Object] = ()
     runtimes: Mapping[str, Object] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     failures: Sequence[StepFailure] = ()
 
     def pods_of(self, revision: str | None) -> list[Object]:
@@ -83,7 +86,7 @@ class World:
         """Return why the desired revision's pods do not answer."""
         revision = self.current or self.serving
         deployment = self.deployments.get(revision or "")
-        return first_cause(deployment, self.pods_of(revision), self.runtimes)
+        return first_cause(deployment, self.pods_of(revision), self.runtimes, self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,9 @@ def _planned(world: World) -> list[_Verdict]:
 
 
 def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
-    pods = [pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp")]
+    pods = [
+        pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp") and not is_over(pod)
+    ]
     if not pods or model.spec.desired_replicas == 0:
         return []
     if all(has_weights(pod) for pod in pods):
@@ -219,7 +224,7 @@ def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
             )
         ]
     lacking = [pod for pod in pods if not has_weights(pod)]
-    cause = first_cause(None, lacking, world.runtimes)
+    cause = first_cause(None, lacking, world.runtimes, world.evidence)
     return [_Verdict(ConditionType.WEIGHTS_READY, ConditionStatus.FALSE, cause.reason, cause.message)]
 
 
@@ -286,6 +291,7 @@ def _download(world: World) -> DownloadStatus | None:
         DownloadStatus(
             bytes_done=document["download"].get("bytesDone", 0),
             bytes_total=document["download"]["bytesTotal"],
+            bytes_per_second=document["download"].get("bytesPerSecond"),
             seconds_left=document["download"].get("secondsLeft"),
         )
         for pod in world.pods_of(world.current)

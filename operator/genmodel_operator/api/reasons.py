@@ -4,39 +4,13 @@ Reasons are part of the API. The documentation is generated from this table, and
 the only way to make a message, so that no message can leave out what its reason promises.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from string import Formatter
 
+from genmodel_operator.api.reason_info import ReasonInfo, Severity
+from genmodel_operator.api.runtime_reasons import RUNTIME_TABLE
 from genmodel_runtime.contract import RuntimeReason
 
-
-class Severity(StrEnum):
-    """What a reason means for the reader."""
-
-    GOOD = "good"
-    """Nothing to do."""
-    PROGRESS = "progress"
-    """Wait; the operator or the cluster is at work."""
-    PERSON = "person"
-    """A person must act."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonInfo:
-    """A reason's documented behaviour.
-
-    ``message`` is a format string over named values; ``remedy`` is what a person does about it.
-    """
-
-    severity: Severity
-    message: str
-    remedy: str = ""
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Names of the values that the message and its remedy need."""
-        return frozenset(name for _, name, _, _ in Formatter().parse(f"{self.message} {self.remedy}") if name)
+__all__ = ["TABLE", "AnyReason", "Reason", "ReasonInfo", "Severity", "explain", "explain_runtime", "info"]
 
 
 class Reason(StrEnum):
@@ -80,16 +54,22 @@ class Reason(StrEnum):
     # observe
     PODS_PENDING = "PodsPending"
     POD_CREATION_REFUSED = "PodCreationRefused"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     UNSCHEDULABLE = "Unschedulable"
+    WAITING_FOR_NODE = "WaitingForNode"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
+    POD_SETUP_FAILED = "PodSetupFailed"
     DOWNLOADING = "Downloading"
     VERIFYING = "Verifying"
     LOADING = "Loading"
+    COMPILING = "Compiling"
     WARMING_UP = "WarmingUp"
     WEIGHTS_READY = "WeightsReady"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_CRASHED = "PodCrashed"
+    PROBE_FAILING = "ProbeFailing"
+    DEVICE_UNHEALTHY = "DeviceUnhealthy"
     POD_EVICTED = "PodEvicted"
     NODE_LOST = "NodeLost"
     STARTING = "Starting"
@@ -260,10 +240,20 @@ TABLE: dict[str, ReasonInfo] = {
         "pods cannot be created: {detail}",
         "raise the quota or change the policy that the message names",
     ),
+    Reason.QUOTA_EXCEEDED: ReasonInfo(
+        _PERSON,
+        "pods cannot be created: the quota {quota} leaves no room ({numbers})",
+        "raise the quota {quota}, or free what it counts; pods are then created within minutes",
+    ),
     Reason.UNSCHEDULABLE: ReasonInfo(
         _PROGRESS,
         "no node takes the pod: {detail}",
         "free or add what is short; the pod is placed as soon as there is room",
+    ),
+    Reason.WAITING_FOR_NODE: ReasonInfo(
+        _PROGRESS,
+        "a node is being added for the pod ({growth}); now {detail}",
+        "wait; a node with accelerators takes some minutes to come",
     ),
     Reason.IMAGE_PULL_FAILED: ReasonInfo(
         _PERSON,
@@ -275,10 +265,16 @@ TABLE: dict[str, ReasonInfo] = {
         "the container {container} cannot be created: {detail}",
         "create what the message names, for example a missing Secret",
     ),
+    Reason.POD_SETUP_FAILED: ReasonInfo(
+        _PERSON,
+        "the node {node} cannot set the pod up: {detail}",
+        "create or repair what the message names; the node tries again by itself",
+    ),
     Reason.DOWNLOADING: ReasonInfo(_PROGRESS, "downloading the weights: {progress}"),
     Reason.VERIFYING: ReasonInfo(_PROGRESS, "checking the downloaded files against the Hub's hashes"),
-    Reason.LOADING: ReasonInfo(_PROGRESS, "the engine loads the weights"),
-    Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine warms up"),
+    Reason.LOADING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
+    Reason.COMPILING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
+    Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WEIGHTS_READY: ReasonInfo(_GOOD, "the weights are on the node and verified"),
     Reason.OUT_OF_MEMORY: ReasonInfo(
         _PERSON,
@@ -290,11 +286,23 @@ TABLE: dict[str, ReasonInfo] = {
         "the container {container} ended with exit code {code} ({restarts} restarts): {detail}",
         "read its log: kubectl -n {namespace} logs {pod} -c {container} --previous",
     ),
-    Reason.POD_EVICTED: ReasonInfo(_PROGRESS, "the pod was evicted: {detail}", "it is placed again by itself"),
+    Reason.PROBE_FAILING: ReasonInfo(
+        _PROGRESS,
+        "the container {container} does not pass the kubelet's probes: {detail}",
+        "the kubelet must reach port 8001 of the pod: look at the node and its network policies",
+    ),
+    Reason.DEVICE_UNHEALTHY: ReasonInfo(
+        _PERSON,
+        "{resource} on the node {node} is not healthy: {detail}",
+        "repair or cordon the node {node}, then delete the pod: it is placed on another one",
+    ),
+    Reason.POD_EVICTED: ReasonInfo(
+        _PROGRESS, "the pod lost its place on the node {node}: {detail}", "it is placed again by itself"
+    ),
     Reason.NODE_LOST: ReasonInfo(
         _PROGRESS,
-        "the node {node} does not answer",
-        "the pod is placed elsewhere when the cluster gives the node up",
+        "the node {node} is lost: {detail}",
+        "the pod is placed elsewhere when the cluster gives the node up, after about 5 minutes",
     ),
     Reason.STARTING: ReasonInfo(_PROGRESS, "{detail}"),
     Reason.ROLLING_OUT: ReasonInfo(_PROGRESS, "revision {revision} comes up while {serving} serves: {detail}"),
@@ -304,55 +312,7 @@ TABLE: dict[str, ReasonInfo] = {
         _GOOD, "no replicas are wanted", "set spec.suspend to false and spec.replicas to 1 or more to serve again"
     ),
     Reason.RETRYING: ReasonInfo(_PROGRESS, "{step} failed and is tried again: {detail}"),
-    RuntimeReason.ACCESS_DENIED: ReasonInfo(
-        _PERSON, "{message}", "the pod's token may not read the files: replace the token in its Secret"
-    ),
-    RuntimeReason.FILE_NOT_FOUND: ReasonInfo(
-        _PERSON, "{message}", "the commit is gone from the Hub: set spec.revision to one that exists"
-    ),
-    RuntimeReason.INTEGRITY_FAILED: ReasonInfo(
-        _PERSON,
-        "{message}",
-        "the file was fetched twice and differs from its hash: check the mirror or proxy on the way",
-    ),
-    RuntimeReason.VOLUME_FULL: ReasonInfo(_PERSON, "{message}", "free or add disk space on the node"),
-    RuntimeReason.VOLUME_NOT_WRITABLE: ReasonInfo(
-        _PERSON, "{message}", "the volume must be writable for user and group 10001"
-    ),
-    RuntimeReason.CONTRACT_MISMATCH: ReasonInfo(
-        _PERSON, "{message}", "operator and runtime are of different releases: use one image for both"
-    ),
-    RuntimeReason.BAD_ENGINE_ARGUMENT: ReasonInfo(
-        _PERSON, "{message}", "correct or remove the entry in spec.engine.args"
-    ),
-    RuntimeReason.ENGINE_UNSUPPORTED_ARCHITECTURE: ReasonInfo(
-        _PERSON, "{message}", "choose a model or an engine image that fit together"
-    ),
-    RuntimeReason.ENGINE_REMOTE_CODE_REQUIRED: ReasonInfo(
-        _PERSON, "{message}", "choose a model that needs no code of its own"
-    ),
-    RuntimeReason.ENGINE_BAD_MODEL_FILES: ReasonInfo(
-        _PERSON, "{message}", "the repository's files do not fit together: choose another revision or model"
-    ),
-    RuntimeReason.ENGINE_CONTEXT_TOO_LONG: ReasonInfo(_PERSON, "{message}", "lower spec.context.maxModelLen"),
-    RuntimeReason.ENGINE_BAD_PARALLEL_SIZE: ReasonInfo(_PERSON, "{message}", "change spec.accelerator.count"),
-    RuntimeReason.ENGINE_QUANTIZATION_REFUSED: ReasonInfo(
-        _PERSON, "{message}", "choose a model stored in a format that this device and engine support"
-    ),
-    RuntimeReason.ENGINE_ENVIRONMENT: ReasonInfo(
-        _PERSON, "{message}", "the pod lacks something that the engine needs: report this with the pod's description"
-    ),
-    RuntimeReason.DEVICE_MEMORY_SHORT: ReasonInfo(
-        _PERSON, "{message}", "lower spec.context.maxModelLen, or allow a larger or more accelerators"
-    ),
-    RuntimeReason.CACHE_TOO_SMALL: ReasonInfo(_PERSON, "{message}", "lower spec.context.maxModelLen"),
-    RuntimeReason.ENGINE_DIED: ReasonInfo(
-        _PROGRESS, "{message}", "restarted by itself; read the pod's log if it goes on"
-    ),
-    RuntimeReason.ENGINE_HUNG: ReasonInfo(_PROGRESS, "{message}", "restarted by itself"),
-    RuntimeReason.START_TIMEOUT: ReasonInfo(
-        _PROGRESS, "{message}", "restarted by itself; read the pod's log if it goes on"
-    ),
+    **RUNTIME_TABLE,
 }
 """Message pattern, severity and remedy of every reason, keyed by its name."""
 
@@ -374,6 +334,6 @@ def explain(reason: AnyReason, **values: object) -> str:
     return f"{said}; {entry.remedy.format(**values)}"
 
 
-def explain_runtime(reason: RuntimeReason, message: str) -> str:
-    """Return the full message of a failure that a pod's runtime reported in its own words."""
-    return f"{message}; {TABLE[reason.value].remedy}"
+def explain_runtime(reason: RuntimeReason, message: str, hint: str = "") -> str:
+    """Return the full message of a failure that a pod's runtime reported: its words, its hint, our remedy."""
+    return "; ".join(part for part in (message, hint, TABLE[reason.value].remedy) if part)

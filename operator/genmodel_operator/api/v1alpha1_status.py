@@ -141,6 +141,8 @@ class DownloadStatus(ApiModel):
     """Bytes on the volume."""
     bytes_total: int
     """Bytes that the model needs."""
+    bytes_per_second: int | None = None
+    """Rate of the download; absent: unknown."""
     seconds_left: int | None = None
     """Estimate; absent: unknown."""
 

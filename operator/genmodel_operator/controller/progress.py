@@ -1,4 +1,4 @@
-"""When a status is worth a write: at once for anything but a download's progress."""
+"""When a status is worth a write: at once for anything but the words and numbers of what goes on anyway."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,22 @@ from genmodel_operator.controller.queue import Key
 
 PROGRESS_SECONDS = 10.0
 PROGRESS_SHARE = 0.05
+_MOVING = frozenset(
+    reason.value
+    for reason in (
+        Reason.DOWNLOADING,
+        Reason.UNSCHEDULABLE,
+        Reason.WAITING_FOR_NODE,
+        Reason.WARMING_UP,
+        Reason.ROLLING_OUT,
+        Reason.SCALING,
+    )
+)
+"""Reasons whose messages move by themselves: bytes, counts of nodes, why the engine is not ready."""
 
 
 class StatusPace:
-    """Holds back writes that only move a download forward: each 10 s or 5 % of the bytes."""
+    """Holds back writes that only tell the same reason anew: each 10 s, or 5 % of a download's bytes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Take a monotonic clock in seconds."""
@@ -37,9 +49,9 @@ class StatusPace:
 
 
 def without_progress(status: GenerativeModelStatus) -> GenerativeModelStatus:
-    """Return the status without what moves while a download goes on."""
+    """Return the status without what moves while a download, a wait or a rollout goes on."""
     conditions = [
-        condition.model_copy(update={"message": ""}) if condition.reason == Reason.DOWNLOADING.value else condition
+        condition.model_copy(update={"message": ""}) if condition.reason in _MOVING else condition
         for condition in status.conditions
     ]
     return status.model_copy(update={"download": None, "conditions": conditions})

@@ -12,9 +12,10 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatu
 from genmodel_operator.controller import children, steps
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.evidence import look_closer
 from genmodel_operator.controller.learn import learn
 from genmodel_operator.controller.observe import observe
-from genmodel_operator.controller.progress import StatusPace
+from genmodel_operator.controller.progress import PROGRESS_SECONDS, StatusPace
 from genmodel_operator.controller.queue import Key, Outcome
 from genmodel_operator.controller.replan import reconsider
 from genmodel_operator.kube.errors import KubeError, NotFound
@@ -36,6 +37,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (SIZE, steps.size),
     (APPLY, children.apply),
     (OBSERVE, observe),
+    (OBSERVE, look_closer),
     (OBSERVE, learn),
 )
 """The steps in order. A failure of one that plans keeps those that follow from wishing for anything
@@ -68,7 +70,8 @@ class Reconciler:
         ctx = Context(tools=self._tools, model=model, resync=resync)
         await self._run_steps(ctx)
         self._remember(key, ctx)
-        await self._report(key, model, summarise(model, world_of(ctx), self._tools.now()))
+        if not await self._report(key, model, summarise(model, world_of(ctx), self._tools.now())):
+            ctx.look_again(PROGRESS_SECONDS)
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
     async def _get(self, key: Key) -> dict[str, Any] | None:
@@ -108,10 +111,13 @@ class Reconciler:
         await self._report(key, model.model_copy(update={"status": previous}), status)
         return Outcome(retry=True)
 
-    async def _report(self, key: Key, model: GenerativeModel, status: GenerativeModelStatus) -> None:
-        """Write the status where it says something new, and one Event for each changed condition."""
+    async def _report(self, key: Key, model: GenerativeModel, status: GenerativeModelStatus) -> bool:
+        """Write the status where it says something new, and one Event for each changed condition.
+
+        Returns False where what is new has to wait for its turn.
+        """
         if not self._pace.is_due(key, model.status, status):
-            return
+            return status == model.status
         body = {
             "apiVersion": labels.API_VERSION,
             "kind": labels.KIND,
@@ -121,7 +127,7 @@ class Reconciler:
         try:
             await self._tools.client.apply_status(GENERATIVE_MODEL, body)
         except NotFound:
-            return
+            return True
         self._pace.wrote(key)
         for condition in eventful_conditions(model.status.conditions, status.conditions):
             log.info(
@@ -129,6 +135,7 @@ class Reconciler:
                 extra={"model": f"{key.namespace}/{key.name}", "condition": condition.type, "reason": condition.reason},
             )
             self._events.record(model, condition)
+        return True
 
 
 def _first_error(error: ValidationError) -> str:
@@ -168,6 +175,7 @@ def world_of(ctx: Context) -> World:
         deployments=ctx.deployments,
         pods=ctx.pods,
         runtimes=ctx.runtimes,
+        evidence=ctx.evidence,
         failures=ctx.failures,
     )
 
