@@ -203,7 +203,7 @@ class GenerativeModelStatus(ApiModel):
     """What the operator observed. Written only by the operator."""
 
     observed_generation: int | None = None
-    """Generation of the spec that was acted on."""
+    """Generation of the spec that was acted on; -1: none yet."""
     conditions: Annotated[
         list[Condition],
         Field(
