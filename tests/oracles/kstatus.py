@@ -1,4 +1,4 @@
-"""The rules of kstatus for a custom resource, ported from sigs.k8s.io/cli-utils (pkg/kstatus/status, v0.37).
+"""The rules of kstatus for a custom resource, ported from sigs.k8s.io/cli-utils (pkg/kstatus/status).
 
 ``Compute``: generic properties first (deletion, generation, Reconciling, Stalled), then the Ready condition; an
 object that shows none of them counts as done.
