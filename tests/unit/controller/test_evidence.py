@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from genmodel_operator.controller.evidence import KEEP_SECONDS, EvidenceReader, news_in_seconds
+from genmodel_operator.causes import Evidence
+from genmodel_operator.controller.context import Context
+from genmodel_operator.controller.evidence import KEEP_SECONDS, EvidenceReader, look_closer, news_in_seconds
 from genmodel_operator.kube.errors import Forbidden
 from genmodel_operator.kube.kinds import Kind
+from tests.builders import a_model
 from tests.builders_evidence import NOW, a_node, an_event
-from tests.builders_pods import a_pod, a_ready_pod, container, in_prepare, in_server
+from tests.builders_pods import REVISION, a_pod, a_ready_pod, container, in_prepare, in_server
 
 MOMENT = datetime.fromisoformat(NOW)
 
@@ -133,3 +137,25 @@ async def test_what_may_not_be_read_is_unknown_and_logged(rig: Rig, caplog: pyte
 )
 def test_it_is_looked_at_again_while_only_time_brings_news(pod: dict[str, Any], want: float | None) -> None:
     assert news_in_seconds(pod, MOMENT) == want
+
+
+class Source:
+    """Takes down about which pods it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def read(self, pods: list[dict[str, Any]], runtimes: Mapping[str, Any], *, now: str) -> Evidence:
+        self.asked += [pod["metadata"]["name"] for pod in pods]
+        return Evidence(now=datetime.fromisoformat(now))
+
+
+async def test_the_step_looks_at_the_wished_revision_and_comes_back_for_news() -> None:
+    source = Source()
+    tools = SimpleNamespace(evidence=source, now=lambda: NOW)
+    stuck, old = since(a_pod("stuck"), "False"), since(a_pod("old", revision="aaaaaaaaaa"), "False")
+    ctx = Context(tools=tools, model=a_model(), resync=False, serving=REVISION, pods=[stuck, old])  # type: ignore[arg-type]
+    await look_closer(ctx)
+    assert source.asked == ["stuck"]
+    assert ctx.after_seconds == 10.0
+    assert ctx.evidence.now == MOMENT
