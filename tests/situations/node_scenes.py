@@ -8,7 +8,7 @@ from genmodel_operator.api.reasons import Reason
 from tests.fakes.hand_node import RUNNING, in_server
 from tests.operator_world import Object
 from tests.situations.patients import PRODUCT, Patient
-from tests.situations.pods import told
+from tests.situations.pods import ended, looping, printed, told
 
 Play = Callable[[Patient], None]
 
@@ -80,6 +80,25 @@ def a_successor_loads_while_the_old_one_serves(patient: Patient) -> None:
     assert "comes up while " in world.condition(team, name)["message"]
     assert world.condition(team, name, "Available")["status"] == "True"
     world.until(lambda: "RollingOut" in {event["reason"] for event in world.events(team, name)}, "an Event tells")
+    world.wish(team, name, accelerator={"products": [PRODUCT]})
+    world.until(lambda: unready(patient) == [], "the wish is taken back")
+
+
+@scene()
+def a_successor_crashes_while_the_old_one_serves(patient: Patient) -> None:
+    world, team, name = patient.world, patient.team, patient.name
+    patient.recovers()
+    world.wish(team, name, accelerator={"products": [PRODUCT]}, engine={"args": ["--no-such-flag"]})
+    loads(patient)
+    (pod,) = unready(patient)
+    refused = printed("vllm: error: unrecognized arguments: --no-such-flag", code=2)
+    crashed = in_server("10.245.200.99", looping("server", ended(refused)))
+    patient.node.write(team, pod["metadata"]["name"], crashed)
+    row = world.wait_for(team, name, "BadEngineArgument")
+    assert (row["READY"], row["REPLICAS"]) == ("False", "1/1")
+    assert "--no-such-flag" in world.condition(team, name)["message"]
+    assert world.condition(team, name, "Stalled")["status"] == "True"
+    assert world.condition(team, name, "Available")["status"] == "True"
     world.wish(team, name, accelerator={"products": [PRODUCT]})
     world.until(lambda: unready(patient) == [], "the wish is taken back")
 
