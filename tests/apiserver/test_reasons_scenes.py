@@ -2,8 +2,9 @@
 
 import pytest
 
+from genmodel_operator.api.reasons import Reason
 from tests.operator_world import Object, OperatorWorld
-from tests.situations.scenes import SCENES, TEN_WAYS, Reason, Scene, recovers, sees, wish_of
+from tests.situations.scenes import SCENES, TEN_WAYS, Scene, recovers, sees, wish_of
 
 pytestmark = pytest.mark.apiserver
 
