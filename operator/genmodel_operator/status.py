@@ -25,6 +25,7 @@ from genmodel_operator.api.v1alpha1 import (
 )
 from genmodel_operator.causes import Cause, Evidence, Object, first_cause, has_weights, is_ready
 from genmodel_operator.causes.pods import is_over
+from genmodel_operator.causes.progress import member, whole
 
 RESOLVE, SIZE, APPLY, OBSERVE = "resolve", "size", "apply", "observe"
 MESSAGE_MAX_LENGTH = 4096
@@ -287,17 +288,20 @@ def _progress(world: World, ready: _Verdict) -> list[_Verdict]:
 
 def _download(world: World) -> DownloadStatus | None:
     """Return the progress of the pod that has least, or None where nothing is downloaded."""
-    found = [
-        DownloadStatus(
-            bytes_done=document["download"].get("bytesDone", 0),
-            bytes_total=document["download"]["bytesTotal"],
-            bytes_per_second=document["download"].get("bytesPerSecond"),
-            seconds_left=document["download"].get("secondsLeft"),
-        )
+    told = [
+        member(world.runtimes.get(pod["metadata"]["name"], {}), "download")
         for pod in world.pods_of(world.current)
         if not has_weights(pod)
-        and (document := world.runtimes.get(pod["metadata"]["name"], {}))
-        and (document.get("download") or {}).get("bytesTotal")
+    ]
+    found = [
+        DownloadStatus(
+            bytes_done=whole(download, "bytesDone") or 0,
+            bytes_total=total,
+            bytes_per_second=whole(download, "bytesPerSecond"),
+            seconds_left=whole(download, "secondsLeft"),
+        )
+        for download in told
+        if (total := whole(download, "bytesTotal"))
     ]
     return min(found, key=lambda download: download.bytes_done, default=None)
 

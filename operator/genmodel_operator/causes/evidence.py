@@ -21,11 +21,12 @@ class Evidence:
     nodes: Mapping[str, Object | None] = field(default_factory=dict)
     now: datetime | None = None
 
-    def seconds_since(self, stamp: str | None) -> float | None:
+    def seconds_since(self, stamp: object) -> float | None:
         """Return how long ago an RFC 3339 time was; None where either is unknown."""
-        if self.now is None or not stamp:
+        moment = told_time(stamp)
+        if self.now is None or moment is None:
             return None
-        return (self.now - parse_time(stamp)).total_seconds()
+        return (self.now - moment).total_seconds()
 
     def latest(self, pod: Object, wanted: Callable[[Object], bool]) -> Object | None:
         """Return the newest Event about a pod of those that are wanted."""
@@ -39,6 +40,15 @@ NOTHING = Evidence()
 def parse_time(stamp: str) -> datetime:
     """Return an RFC 3339 time of the API."""
     return datetime.fromisoformat(stamp)
+
+
+def told_time(stamp: object) -> datetime | None:
+    """Return an RFC 3339 time that a pod told, None where it is none: what pods tell is not to be trusted."""
+    try:
+        moment = parse_time(str(stamp))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def event_time(event: Object) -> datetime:
@@ -63,9 +73,10 @@ def of_reasons(*reasons: str) -> Callable[[Object], bool]:
     return lambda event: event.get("reason") in reasons
 
 
-def clock_time(stamp: str) -> str:
-    """Return the time of day of an RFC 3339 time, such as ``10:31:05 UTC``.
+def since_words(stamp: object) -> str:
+    """Return words such as ``since 10:31:05 UTC`` for an RFC 3339 time, nothing where it is none.
 
     A moment, not a duration: a duration in a message would be a write of the status each second.
     """
-    return f"{parse_time(stamp):%H:%M:%S} UTC"
+    moment = told_time(stamp)
+    return f"since {moment:%H:%M:%S} UTC" if moment else ""

@@ -2,7 +2,7 @@
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes.cause import Cause, Object, because
-from genmodel_operator.causes.evidence import Evidence, clock_time, of_reasons
+from genmodel_operator.causes.evidence import Evidence, of_reasons, since_words
 from genmodel_operator.causes.pods import condition, container_statuses, device_resources, is_over, node_name
 
 _SETUP_FAILURES = of_reasons("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume")
@@ -44,10 +44,9 @@ def lost_node(pod: Object, evidence: Evidence) -> Cause | None:
     ready: Object = condition(node, "Ready") or {}
     if ready.get("status") == "True" or not ready:
         return None
-    since = ready.get("lastTransitionTime")
-    when = f" since {clock_time(since)}" if since else ""
+    when = since_words(ready.get("lastTransitionTime"))
     said = str(ready.get("message") or ready.get("reason") or "no message").rstrip(".")
-    return because(Reason.NODE_LOST, node=name, detail=f"it is not ready{when}: {said}")
+    return because(Reason.NODE_LOST, node=name, detail=f"it is not ready{f' {when}' if when else ''}: {said}")
 
 
 def unhealthy_device(pod: Object, evidence: Evidence) -> Cause | None:

@@ -1,10 +1,12 @@
 """How far a running container is, in words."""
 
 import json
+from collections.abc import Mapping
+from math import isfinite
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes.cause import Cause, Object, because
-from genmodel_operator.causes.evidence import clock_time
+from genmodel_operator.causes.evidence import since_words
 from genmodel_operator.causes.termination import parse_termination
 from genmodel_runtime.contract import RUNTIME_PORT, SERVER_CONTAINER, Phase
 
@@ -28,17 +30,15 @@ def progress(container: Object, runtime: Object) -> Cause:
         return _of_engine(container, runtime)
     if runtime.get("phase") == Phase.VERIFYING.value:
         return because(Reason.VERIFYING)
-    return because(Reason.DOWNLOADING, progress=describe_download(runtime.get("download"), told=bool(runtime)))
+    return because(Reason.DOWNLOADING, progress=describe_download(member(runtime, "download"), told=bool(runtime)))
 
 
 def _of_engine(container: Object, runtime: Object) -> Cause:
     reason, stage = _STAGES.get(str(runtime.get("phase")), (Reason.LOADING, _UNTOLD))
     since = runtime.get("since") or container["state"]["running"].get("startedAt")
-    words = [f"since {clock_time(since)}"] if since else []
-    readiness = runtime.get("readiness") or {}
-    if readiness.get("reason") and reason is Reason.WARMING_UP:
-        words.append(f"not ready: {readiness['reason']}")
-    return because(reason, stage=stage, more=", ".join(["", *words, *_last_end(container)]))
+    why = member(runtime, "readiness").get("reason") if reason is Reason.WARMING_UP else None
+    words = [since_words(since), f"not ready: {why}" if why else "", *_last_end(container)]
+    return because(reason, stage=stage, more=", ".join(["", *filter(None, words)]))
 
 
 def _last_end(container: Object) -> list[str]:
@@ -58,17 +58,31 @@ def describe_download(download: Object | None, *, told: bool = True) -> str:
     """
     if not told:
         return f"how far it is cannot be read from the pod's port {RUNTIME_PORT}"
-    total = (download or {}).get("bytesTotal")
+    total = whole(download or {}, "bytesTotal")
     if not download or not total:
         return "asking the Hub for the list of files"
-    done = download.get("bytesDone", 0)
+    done = whole(download, "bytesDone") or 0
     words = [f"{_amount(done)} of {_amount(total)} ({done * 100 // total} %)"]
-    rate, left = download.get("bytesPerSecond"), download.get("secondsLeft")
+    rate, left = whole(download, "bytesPerSecond"), whole(download, "secondsLeft")
     if rate:
         words.append(f"{_amount(rate)}/s")
     if left is not None:
-        words.append(f"{left:.0f} s left")
+        words.append(f"{left} s left")
     return ", ".join(words)
+
+
+def member(document: Object, name: str) -> Object:
+    """Return an object inside a document that a pod told, an empty one where it is none."""
+    found = document.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def whole(document: Object, name: str) -> int | None:
+    """Return a number that a pod told, as a whole one and not below 0; None where it is none."""
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return max(0, int(value))
 
 
 def _amount(count_bytes: float) -> str:

@@ -11,6 +11,7 @@ PROGRESS_SHARE = 0.05
 _MOVING = frozenset(
     reason.value
     for reason in (
+        Reason.STARTING,
         Reason.DOWNLOADING,
         Reason.UNSCHEDULABLE,
         Reason.WAITING_FOR_NODE,
@@ -19,7 +20,7 @@ _MOVING = frozenset(
         Reason.SCALING,
     )
 )
-"""Reasons whose messages move by themselves: bytes, counts of nodes, why the engine is not ready."""
+"""Reasons whose messages move by themselves: images, bytes, counts of nodes, why the engine is not ready."""
 
 
 class StatusPace:

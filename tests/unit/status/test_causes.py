@@ -6,8 +6,12 @@ import pytest
 
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.causes import describe_download, first_cause, has_weights, is_ready, pod_cause
+from genmodel_operator.status import World, summarise
 from genmodel_runtime.contract import RuntimeReason
+from tests.builders import a_model
+from tests.builders_evidence import evidence
 from tests.builders_pods import (
+    REVISION,
     a_deployment,
     a_pod,
     a_ready_pod,
@@ -274,6 +278,25 @@ def test_a_pod_on_its_way_out_counts_neither_as_ready_nor_as_a_cause() -> None:
 )
 def test_has_weights(pod: dict[str, Any], want: bool) -> None:
     assert has_weights(pod) is want
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        pytest.param({"phase": "Downloading", "download": [1]}, id="no object"),
+        pytest.param({"phase": "Downloading", "download": {"bytesTotal": "much", "bytesDone": None}}, id="no numbers"),
+        pytest.param({"phase": "Downloading", "download": {"bytesTotal": float("inf")}}, id="no end"),
+        pytest.param({"phase": ["Loading"], "since": "yesterday"}, id="no phase and no time"),
+        pytest.param({"phase": "Loading", "since": "2026-11-26T10:00:00"}, id="a time of nowhere"),
+        pytest.param({"phase": "WarmingUp", "readiness": "no", "failure": "x"}, id="words instead of objects"),
+    ],
+)
+@pytest.mark.parametrize("name", ["prepare", "server"])
+def test_what_a_broken_runtime_tells_is_passed_over(name: str, runtime: dict[str, Any]) -> None:
+    pod = (in_prepare if name == "prepare" else in_server)(container(name, running={}))
+    seen = World(current=REVISION, pods=[pod], runtimes={"mistral-a": runtime}, evidence=evidence())
+    assert summarise(a_model(), seen, "2026-11-26T10:00:00Z").download is None
+    assert pod_cause(pod, runtime, evidence()).is_progress
 
 
 @pytest.mark.parametrize(
