@@ -5,14 +5,17 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, demo, demo_page, planning, start_up
+from bench import control_plane, demo, demo_page, planning, reasons, start_up
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from bench.timings import lines_of
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
+from tests.cluster.namespace import FAKE_POD_RANGE
+from tests.fakes.hand_node import HandNode
 from tests.operator_world import L4_LABELS
 from tests.platform import set_up
+from tests.situations.patients import LABELS
 
 ROOT = Path(__file__).parent.parent
 HUB_PORT, CDN_PORT = 8090, 8091
@@ -31,11 +34,13 @@ def main() -> int:
     commands.add_parser("planning", help="the planner's own time: 1 000 nodes of 12 kinds, and the command")
     commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
     commands.add_parser("demo", help="make demo, part by part, with everything cached")
+    commands.add_parser("reasons", help="from an event in the cluster to the reason in the model's status")
     inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
-    inner.add_argument("--models", required=True)
-    inner.add_argument("--rounds", type=int, required=True)
+    inner.add_argument("--part", choices=("control-plane", "reasons"), default="control-plane")
+    inner.add_argument("--models", default="1")
+    inner.add_argument("--rounds", type=int, default=1)
     inner.add_argument("--log", type=Path, required=True)
     args = parser.parse_args()
     (RESULTS / "logs").mkdir(parents=True, exist_ok=True)
@@ -49,6 +54,8 @@ def main() -> int:
         print("\n".join(as_tables(rows)))
         keep("planning", rows)
     failed = outside(counts_of(args.models), args.rounds) if args.command in ("all", "control-plane") else 0
+    if args.command in ("all", "reasons"):
+        failed = run_reasons() or failed
     if args.command in ("all", "start-up"):
         run_start_up()
     if args.command in ("all", "demo"):
@@ -65,6 +72,11 @@ def counts_of(text: str) -> list[int]:
 
 def inside(args: argparse.Namespace) -> int:
     """Measure from inside the cluster's namespace."""
+    if args.part == "reasons":
+        rows = asyncio.run(reasons.measure(args.kubeconfig, args.endpoint, args.log))
+        print("\n".join(as_tables(rows)))
+        keep("reasons", rows)
+        return 0
     counts = counts_of(args.models)
     asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.rounds, args.log))
     return 0
@@ -79,19 +91,40 @@ def run_start_up() -> None:
     keep("start-up", rows)
 
 
+def run_reasons() -> int:
+    """Start a control plane with a node whose kubelet is the bench, and run it inside its namespace."""
+    with Cluster("bench") as cluster:
+        # Nobody answers at the pods' addresses, and the operator is told so at once.
+        cluster.run(["ip", "route", "add", "local", FAKE_POD_RANGE, "dev", "lo"])
+        prepare(cluster)
+        labels = {**LABELS, "nvidia.com/gpu.count": str(2 * reasons.MODELS)}
+        with HandNode(cluster, reasons.NODE, labels=labels, devices=2 * reasons.MODELS):
+            return run_inside(cluster, "--part", "reasons")
+
+
 def outside(counts: list[int], rounds: int) -> int:
     """Start a control plane with enough fake GPU nodes and run the bench inside its namespace."""
     with Cluster("bench") as cluster:
         nodes = max(counts) // GPUS_PER_NODE + 1
         cluster.add_kwok_nodes(nodes, prefix="l4", labels=L4_LABELS, allocatable=CAPACITY)
-        cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        cluster.kubectl("create", "namespace", control_plane.NAMESPACE)
-        hub = [sys.executable, "-m", "tests.fakes.hub", "--standard", "--port", str(HUB_PORT)]
-        cluster.popen([*hub, "--cdn-port", str(CDN_PORT)], log=RESULTS / "logs" / "hub.log")
-        inside = [sys.executable, "-m", "bench", "inside", "--kubeconfig", str(cluster.inner_kubeconfig)]
-        inside += ["--endpoint", f"http://127.0.0.1:{HUB_PORT}", "--models", ",".join(map(str, counts))]
-        inside += ["--rounds", str(rounds), "--log", str(RESULTS / "logs" / "operator.log")]
-        return int(cluster.popen(inside, stdout=sys.stdout, stderr=sys.stderr).wait())
+        prepare(cluster)
+        return run_inside(cluster, "--models", ",".join(map(str, counts)), "--rounds", str(rounds))
+
+
+def prepare(cluster: Cluster) -> None:
+    """Bring our kind, the bench's namespace and the local Hub to a control plane."""
+    cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    cluster.kubectl("create", "namespace", control_plane.NAMESPACE)
+    hub = [sys.executable, "-m", "tests.fakes.hub", "--standard", "--port", str(HUB_PORT)]
+    cluster.popen([*hub, "--cdn-port", str(CDN_PORT)], log=RESULTS / "logs" / "hub.log")
+
+
+def run_inside(cluster: Cluster, *arguments: str) -> int:
+    """Run a part of the bench inside the cluster's namespace; return its exit code."""
+    inside = [sys.executable, "-m", "bench", "inside", "--kubeconfig", str(cluster.inner_kubeconfig)]
+    inside += ["--endpoint", f"http://127.0.0.1:{HUB_PORT}", *arguments]
+    inside += ["--log", str(RESULTS / "logs" / "operator.log")]
+    return int(cluster.popen(inside, stdout=sys.stdout, stderr=sys.stderr).wait())
 
 
 if __name__ == "__main__":

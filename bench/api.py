@@ -43,10 +43,14 @@ class PlainClient:
         if self._session is not None:
             await self._session.close()
 
-    async def request(self, method: str, path: str, body: Object | None = None, **query: str) -> Object:
+    async def request(
+        self, method: str, path: str, body: Object | None = None, content_type: str = "application/json", **query: str
+    ) -> Object:
         """Send one request; raise ``RuntimeError`` with the server's words where it refuses."""
         assert self._session is not None
-        async with self._session.request(method, f"{self._server}/{path}", json=body, params=query) as answer:
+        headers = {"Content-Type": content_type} if body is not None else None
+        url = f"{self._server}/{path}"
+        async with self._session.request(method, url, json=body, headers=headers, params=query) as answer:
             found: Object = await answer.json()
             if answer.status >= 400:
                 raise RuntimeError(f"{method} {path}: {answer.status}: {found.get('message', found)}")
@@ -55,6 +59,10 @@ class PlainClient:
     async def create(self, obj: Object) -> Object:
         path = PATHS[obj["kind"]].format(namespace=obj["metadata"]["namespace"])
         return await self.request("POST", path, obj)
+
+    async def patch(self, path: str, body: Object) -> Object:
+        """Merge fields into an object, lists by their keys."""
+        return await self.request("PATCH", path, body, "application/strategic-merge-patch+json")
 
     async def list(self, kind: str, namespace: str) -> list[Object]:
         found = await self.request("GET", PATHS[kind].format(namespace=namespace))

@@ -77,9 +77,9 @@ def a_ready_pod(name: str = "mistral-a", *, revision: str = REVISION) -> dict[st
     )
 
 
-def a_termination(reason: str, message: str, *, code: int = 20) -> dict[str, Any]:
+def a_termination(reason: str, message: str, *, code: int = 20, hint: str = "") -> dict[str, Any]:
     """How a container ended that left its words in the termination log."""
-    document = {"contract": 1, "reason": reason, "message": message, "hint": "", "exitCode": code, "log": []}
+    document = {"contract": 1, "reason": reason, "message": message, "hint": hint, "exitCode": code, "log": []}
     return {"exitCode": code, "reason": "Error", "message": json.dumps(document)}
 
 

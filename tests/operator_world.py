@@ -87,13 +87,19 @@ class OperatorWorld:
         self._hub.terminate()
         self._hub.wait(20)
 
-    def start_operator(self, *, wait: bool = True, settings: Mapping[str, str] | None = None) -> None:
-        """Start it; ``settings`` are variables by the name after GENMODEL_OPERATOR_."""
+    def start_operator(
+        self, *, wait: bool = True, settings: Mapping[str, str] | None = None, kubeconfig: Path | None = None
+    ) -> None:
+        """Start it; ``settings`` are variables by the name after GENMODEL_OPERATOR_.
+
+        Without a ``kubeconfig`` of a user with fewer rights it is the administrator.
+        """
         environment = {
             "GENMODEL_OPERATOR_HUB__ENDPOINT": HUB,
             "GENMODEL_OPERATOR_HUB__TOKEN_SECRET_NAMES": '["genmodel-hub-token","team-token"]',
             "GENMODEL_OPERATOR_MEASUREMENTS__NAMESPACE": PLATFORM,
             **{f"GENMODEL_OPERATOR_{name}": value for name, value in (settings or {}).items()},
+            **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
         }
         args = [sys.executable, "-m", "genmodel_operator"]
         self._operator = self.cluster.popen(args, env=environment, log=self._logs / "operator.log")
@@ -204,6 +210,11 @@ class OperatorWorld:
     def get(self, namespace: str, kind: str, name: str) -> Object:
         found: Object = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json"))
         return found
+
+    def events(self, namespace: str, name: str) -> list[Object]:
+        """The Events about a model."""
+        selector = f"involvedObject.kind=GenerativeModel,involvedObject.name={name}"
+        return self.list(namespace, "events", "--field-selector", selector)
 
     def list(self, namespace: str, kind: str, *more: str) -> list[Object]:
         found: list[Object] = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, *more, "-o", "json"))[

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from genmodel_operator.configuration import ConfigurationError, load_settings
 from genmodel_operator.controller.branches import Branches
 from genmodel_operator.controller.context import Tools
+from genmodel_operator.controller.evidence import EvidenceReader
 from genmodel_operator.controller.inventory import NodeInventory
 from genmodel_operator.controller.learn import Learning
 from genmodel_operator.controller.measurements import MeasurementStore
@@ -41,6 +42,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         learning=_learning(parts),
         branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
         updates=Updates(parts.settings),
+        evidence=EvidenceReader(parts.client, clock=time.monotonic),
     )
     reconciler = Reconciler(
         tools=tools, events=parts.events, pace=StatusPace(time.monotonic), is_busy=lambda: parts.queue.is_busy

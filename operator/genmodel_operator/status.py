@@ -24,7 +24,9 @@ from genmodel_operator.api.v1alpha1 import (
     RevisionStatus,
     UpstreamStatus,
 )
-from genmodel_operator.causes import Cause, Object, first_cause, has_weights, is_ready
+from genmodel_operator.causes import Cause, Evidence, Object, first_cause, has_weights, is_ready
+from genmodel_operator.causes.pods import is_over
+from genmodel_operator.causes.progress import member, whole
 
 RESOLVE, SIZE, APPLY, OBSERVE = "resolve", "size", "apply", "observe"
 MESSAGE_MAX_LENGTH = 4096
@@ -63,6 +65,7 @@ class World:
         deployments: live Deployments by revision id.
         pods: live server pods of all revisions.
         runtimes: the runtime's status document by pod name, where it could be read.
+        evidence: what was read beside, about pods in trouble.
         failures: steps that could not go on.
         serving_commit: commit of the revision that the Service selects.
         upstream: where the branch points, where that is not the pinned commit.
@@ -79,6 +82,7 @@ class World:
     deployments: Mapping[str, Object] = field(default_factory=dict)
     pods: Sequence[Object] = ()
     runtimes: Mapping[str, Object] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     failures: Sequence[StepFailure] = ()
     serving_commit: str | None = None
     upstream: UpstreamStatus | None = None
@@ -107,7 +111,7 @@ class World:
         """Return why the desired revision's pods do not answer."""
         revision = self.current or self.serving
         deployment = self.deployments.get(revision or "")
-        return first_cause(deployment, self.pods_of(revision), self.runtimes)
+        return first_cause(deployment, self.pods_of(revision), self.runtimes, self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +262,9 @@ def _planned(world: World) -> list[_Verdict]:
 
 
 def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
-    pods = [pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp")]
+    pods = [
+        pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp") and not is_over(pod)
+    ]
     if not pods or model.spec.desired_replicas == 0:
         return []
     if all(has_weights(pod) for pod in pods):
@@ -268,7 +274,7 @@ def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
             )
         ]
     lacking = [pod for pod in pods if not has_weights(pod)]
-    cause = first_cause(None, lacking, world.runtimes)
+    cause = first_cause(None, lacking, world.runtimes, world.evidence)
     return [_Verdict(ConditionType.WEIGHTS_READY, ConditionStatus.FALSE, cause.reason, cause.message)]
 
 
@@ -346,16 +352,20 @@ def _progress(world: World, ready: _Verdict) -> list[_Verdict]:
 
 def _download(world: World) -> DownloadStatus | None:
     """Return the progress of the pod that has least, or None where nothing is downloaded."""
-    found = [
-        DownloadStatus(
-            bytes_done=document["download"].get("bytesDone", 0),
-            bytes_total=document["download"]["bytesTotal"],
-            seconds_left=document["download"].get("secondsLeft"),
-        )
+    told = [
+        member(world.runtimes.get(pod["metadata"]["name"], {}), "download")
         for pod in world.pods_of(world.current)
         if not has_weights(pod)
-        and (document := world.runtimes.get(pod["metadata"]["name"], {}))
-        and (document.get("download") or {}).get("bytesTotal")
+    ]
+    found = [
+        DownloadStatus(
+            bytes_done=whole(download, "bytesDone") or 0,
+            bytes_total=total,
+            bytes_per_second=whole(download, "bytesPerSecond"),
+            seconds_left=whole(download, "secondsLeft"),
+        )
+        for download in told
+        if (total := whole(download, "bytesTotal"))
     ]
     return min(found, key=lambda download: download.bytes_done, default=None)
 

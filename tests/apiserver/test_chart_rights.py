@@ -32,7 +32,7 @@ NAMESPACED: set[Grant] = {
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },
     *{("", "pods", verb) for verb in ("list", "watch")},
-    ("events.k8s.io", "events", "create"),
+    *{("events.k8s.io", "events", verb) for verb in ("create", "list")},
     ("", "secrets", "get"),
 }
 MEASUREMENTS: set[Grant] = {("", "configmaps", verb) for verb in ("get", "create", "patch")}

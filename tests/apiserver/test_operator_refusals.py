@@ -1,138 +1,40 @@
 """Models that cannot be served: what a person reads in `kubectl get gm` and `kubectl describe`, and the way out."""
 
-from typing import Any
-
 import pytest
 
 from tests.operator_world import HUB, OperatorWorld
+from tests.situations.spec import SPEC, TINY, SpecSituation
 
 pytestmark = pytest.mark.apiserver
 
 ANONYMOUS = "the anonymous user"
 SECRET = "the Secret genmodel-hub-token (key token)"
-SAFETENSORS = "choose a revision or a model with safetensors files"
-NAME_ADVICE = f"check the name; for a private repository put a token with access into {SECRET}"
 LICENCE_ADVICE = f"accept the licence on the model's page, then put that account's token into {SECRET}"
-H200_WISH = {"accelerator": {"kind": "GPU", "products": ["NVIDIA-H200"]}}
-
-REFUSED = [
-    pytest.param(
-        "acme/nothing", {}, "ModelNotFound",
-        f"spec.model: acme/nothing does not exist on {HUB}, or it is private and {ANONYMOUS} has no access; "
-        f"{NAME_ADVICE}",
-        id="no such model",
-    ),
-    pytest.param(
-        "acme/tiny-llama", {"revision": "v9"}, "RevisionNotFound",
-        "spec.revision: acme/tiny-llama has no branch, tag or commit v9; set spec.revision to one that exists; "
-        "the default is main",
-        id="no such revision",
-    ),
-    pytest.param(
-        "acme/tiny-llama", {"context": {"maxModelLen": 1_000_000}}, "ContextTooLong",
-        "spec.context.maxModelLen: 1000000 is more than the 512 tokens that the model was made for; "
-        "set it to 512 or less, or leave it out",
-        id="context above the model's",
-    ),
-    pytest.param(
-        "acme/gated-llama", {}, "ModelGated",
-        f"spec.model: acme/gated-llama is gated and {ANONYMOUS} is not authorised; {LICENCE_ADVICE}",
-        id="gated, no token",
-    ),
-    pytest.param(
-        "acme/private-llama", {}, "ModelNotFound",
-        f"spec.model: acme/private-llama does not exist on {HUB}, or it is private and {ANONYMOUS} has no access; "
-        f"{NAME_ADVICE}",
-        id="private, no token",
-    ),
-    pytest.param(
-        "acme/disabled-llama", {}, "ModelDisabled",
-        f"spec.model: acme/disabled-llama was disabled on {HUB}; choose another model; the Hub's staff disabled access "
-        "to this one",
-        id="disabled",
-    ),
-    pytest.param(
-        "acme/pickle", {}, "PickleOnly",
-        "acme/pickle has its weights only as pickle files (pytorch_model.bin), which can run code when loaded; "
-        f"{SAFETENSORS}",
-        id="pickle only",
-    ),
-    pytest.param(
-        "acme/gguf", {}, "GGUFOnly",
-        "acme/gguf has its weights only as GGUF (tiny.Q4_K_M.gguf), which the engine does not read; "
-        "choose the original repository with safetensors files",
-        id="GGUF only",
-    ),
-    pytest.param(
-        "acme/adapter", {}, "AdapterRepository",
-        "acme/adapter is an adapter for acme/tiny-llama, not a model; serve acme/tiny-llama",
-        id="an adapter",
-    ),
-    pytest.param(
-        "acme/draft", {}, "DraftModel",
-        "acme/draft (LlamaForCausalLMEagle) is a draft model for speculative decoding and cannot be served alone; "
-        "serve the model that it was made for",
-        id="a draft model",
-    ),
-    pytest.param(
-        "acme/speech", {}, "TaskUnsupported",
-        "spec.model: acme/speech is made for automatic-speech-recognition (WhisperForConditionalGeneration), which "
-        "cannot be served as Generate or Embed; choose a text generation or embedding model",
-        id="a model that is not for text",
-    ),
-    pytest.param(
-        "acme/tiny-bert", {"task": "Generate"}, "TaskUnsupported",
-        "spec.task: acme/tiny-bert is made for embeddings (BertModel), which cannot be served as Generate; "
-        "set spec.task to Embed, or leave it out; or choose another model",
-        id="wrong task",
-    ),
-    pytest.param(
-        "acme/remote-code", {}, "RemoteCodeRequired",
-        "acme/remote-code brings its own Python code (auto_map in config.json), which is never run here, "
-        "even where the engine might do without it; choose a model that the engine supports natively",
-        id="own code",
-    ),
-    pytest.param(
-        "acme/empty", {}, "NoWeights", "acme/empty has no model*.safetensors at commit", id="no weights"
-    ),
-    pytest.param(
-        "acme/tiny-llama", {"precision": "FP8"}, "PrecisionNotAvailable",
-        "spec.precision: FP8 cannot be served from weights stored as BFloat16; leave spec.precision out, or choose a "
-        "repository that is stored as FP8; 16 and 32 bit weights are narrowed to FP8 where the platform team lists it "
-        "in policy.allowedPrecisions",
-        id="precision that is not stored",
-    ),
-    pytest.param(
-        "acme/tiny-llama", H200_WISH, "NoCandidateNodes",
-        "no node of the cluster may be used for this model: spec.accelerator.products asks for NVIDIA-H200, and there "
-        "are only NVIDIA-L4 nodes; allow 1 x NVIDIA L4 in spec.accelerator",
-        id="no node has the product",
-    ),
-    pytest.param(
-        "acme/tiny-llama", {"accelerator": {"kind": "GPU", "count": 3}}, "NoFit",
-        "acme/tiny-llama does not fit: 3 x NVIDIA L4: Total number of attention heads (4) must be divisible by tensor "
-        "parallel size (3); set spec.accelerator.count to 1, or leave it out",
-        id="a number of devices that it cannot be divided into",
-    ),
-]  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "spec", "want_reason", "want_sentence"), REFUSED)
-def test_refused(
-    world: OperatorWorld, team: str, model: str, spec: dict[str, Any], want_reason: str, want_sentence: str
-) -> None:
-    world.wish(team, "wish", model, **spec)
+@pytest.mark.parametrize("situation", [pytest.param(found, id=found.id) for found in SPEC])
+def test_refused_and_served_once_it_is_corrected(world: OperatorWorld, team: str, situation: SpecSituation) -> None:
+    reason = situation.reason.value
+    world.wish(team, "wish", situation.model, **situation.spec)
     seen = world.assert_shown(
         team,
         "wish",
-        reason=want_reason,
-        words=want_sentence,
-        event=f"Warning {want_reason}",
-        row={"READY": "False", "MODEL": model, "REPLICAS": "0/1", "URL": ""},
+        reason=reason,
+        words=situation.words,
+        event=f"Warning {reason}",
+        row={"READY": "False", "MODEL": situation.model, "REPLICAS": "0/1", "URL": ""},
     )
-    assert seen.warnings == [want_reason]
+    assert seen.warnings == [reason]
     assert "Status: True Type: Stalled" in seen.text
+    assert "; " in world.condition(team, "wish")["message"], "there is a way out"
     assert world.list(team, "deployments,services") == []
+
+    world.wish(team, "wish", TINY)
+
+    world.wait_for(team, "wish", "Serving")
+    found = world.get(team, "gm", "wish")["status"]["conditions"]
+    assert not {"Stalled", "Reconciling"} & {condition["type"] for condition in found}
+    assert reason not in {condition["reason"] for condition in found}
 
 
 def test_a_model_that_is_too_large_names_the_smallest_changes(world: OperatorWorld, team: str) -> None:

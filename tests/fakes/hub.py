@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.fakes.hub_broken import broken_repositories
 from tests.fakes.hub_faults import Entry, Fault
 from tests.fakes.hub_handler import Listener, State
 from tests.fakes.hub_kinds import repositories_of_kinds
@@ -107,7 +108,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _repositories(arguments: argparse.Namespace) -> list[Repository]:
-    chosen = [*standard_repositories(), *repositories_of_kinds()] if arguments.standard else []
+    chosen = [*standard_repositories(), *repositories_of_kinds(), *broken_repositories()] if arguments.standard else []
     for entry in arguments.model:
         name, _, directory = entry.partition("=")
         if name.count("/") != 1 or not Path(directory).is_dir():

@@ -126,7 +126,9 @@ def sample_models() -> Iterator[tuple[str, str]]:
         yield from ((shown(path), text) for text in blocks)
 
 
-SAMPLES = [(place, text) for place, text in sample_models() if "kind: GenerativeModel\n" in text]
+SAMPLES = [
+    (place, text) for place, text in sample_models() if re.search(r"^kind: GenerativeModel$", text, re.MULTILINE)
+]
 
 
 @pytest.mark.parametrize(("place", "text"), SAMPLES, ids=[place for place, _ in SAMPLES])

@@ -23,9 +23,10 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# Listed only by the uid of a pod that finds no node or does not start; never watched.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- with .Values.hub.tokenSecretNames }}
 # Only these Secrets, only by name; to list or watch them would read every Secret.
 - apiGroups: [""]

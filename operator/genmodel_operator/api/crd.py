@@ -11,6 +11,9 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelSpec,
 CRD_NAME = f"{labels.PLURAL}.{labels.GROUP}"
 HEADER = "# Generated from operator/genmodel_operator/api/v1alpha1.py by `make generate`; do not edit.\n"
 
+_UNOBSERVED = {"observedGeneration": -1}
+"""Status of an object that nobody has looked at yet. Without it kstatus, and with it Helm and Flux, would take a model
+that was just created for one that is done."""
 _API_VERSION_TEXT = f"Version of this object's schema: {labels.API_VERSION}."
 _KIND_TEXT = f"Kind of this object: {labels.KIND}."
 
@@ -80,14 +83,14 @@ def root_schema() -> Schema:
             "kind": {"description": _KIND_TEXT, "type": "string"},
             "metadata": {"type": "object"},
             "spec": structural_schema(GenerativeModelSpec),
-            "status": _relaxed(structural_schema(GenerativeModelStatus)),
+            "status": {**_relaxed(structural_schema(GenerativeModelStatus)), "default": _UNOBSERVED},
         },
         "x-kubernetes-validations": rules,
     }
 
 
 def _relaxed(schema: Schema) -> Schema:
-    """Return a status schema without defaults, and with required fields only in keyed lists.
+    """Return a status schema without defaults inside, and with required fields only in keyed lists.
 
     Only the operator writes the status. A default there would be written by the API server and
     then belong to nobody; a field that a later version requires would make the stored status

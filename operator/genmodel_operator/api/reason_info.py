@@ -1,4 +1,4 @@
-"""What the table of reasons says of each."""
+"""What is documented about each reason."""
 
 from dataclasses import dataclass
 from enum import StrEnum

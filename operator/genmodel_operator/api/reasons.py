@@ -7,7 +7,7 @@ the only way to make a message, so that no message can leave out what its reason
 from enum import StrEnum
 
 from genmodel_operator.api.reason_info import ReasonInfo, Severity
-from genmodel_operator.api.reasons_runtime import RUNTIME_TABLE
+from genmodel_operator.api.runtime_reasons import RUNTIME_TABLE
 from genmodel_runtime.contract import RuntimeReason
 
 __all__ = [
@@ -65,16 +65,22 @@ class Reason(StrEnum):
     # observe
     PODS_PENDING = "PodsPending"
     POD_CREATION_REFUSED = "PodCreationRefused"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     UNSCHEDULABLE = "Unschedulable"
+    WAITING_FOR_NODE = "WaitingForNode"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
+    POD_SETUP_FAILED = "PodSetupFailed"
     DOWNLOADING = "Downloading"
     VERIFYING = "Verifying"
     LOADING = "Loading"
+    COMPILING = "Compiling"
     WARMING_UP = "WarmingUp"
     WEIGHTS_READY = "WeightsReady"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_CRASHED = "PodCrashed"
+    PROBE_FAILING = "ProbeFailing"
+    DEVICE_UNHEALTHY = "DeviceUnhealthy"
     POD_EVICTED = "PodEvicted"
     NODE_LOST = "NodeLost"
     STARTING = "Starting"
@@ -256,10 +262,20 @@ TABLE: dict[str, ReasonInfo] = {
         "pods cannot be created: {detail}",
         "raise the quota or change the policy that the message names",
     ),
+    Reason.QUOTA_EXCEEDED: ReasonInfo(
+        _PERSON,
+        "pods cannot be created: the quota {quota} leaves no room ({numbers})",
+        "raise the quota {quota}, or free what it counts; pods are then created within minutes",
+    ),
     Reason.UNSCHEDULABLE: ReasonInfo(
         _PROGRESS,
         "no node takes the pod: {detail}",
         "free or add what is short; the pod is placed as soon as there is room",
+    ),
+    Reason.WAITING_FOR_NODE: ReasonInfo(
+        _PROGRESS,
+        "a node is being added for the pod ({growth}); now {detail}",
+        "wait; a node with accelerators takes some minutes to come",
     ),
     Reason.IMAGE_PULL_FAILED: ReasonInfo(
         _PERSON,
@@ -271,10 +287,16 @@ TABLE: dict[str, ReasonInfo] = {
         "the container {container} cannot be created: {detail}",
         "create what the message names, for example a missing Secret",
     ),
+    Reason.POD_SETUP_FAILED: ReasonInfo(
+        _PERSON,
+        "the node {node} cannot set the pod up: {detail}",
+        "create or repair what the message names; the node tries again by itself",
+    ),
     Reason.DOWNLOADING: ReasonInfo(_PROGRESS, "downloading the weights: {progress}"),
     Reason.VERIFYING: ReasonInfo(_PROGRESS, "checking the downloaded files against the Hub's hashes"),
-    Reason.LOADING: ReasonInfo(_PROGRESS, "the engine loads the weights"),
-    Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine warms up"),
+    Reason.LOADING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
+    Reason.COMPILING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
+    Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WEIGHTS_READY: ReasonInfo(_GOOD, "the weights are on the node and verified"),
     Reason.OUT_OF_MEMORY: ReasonInfo(
         _PERSON,
@@ -286,11 +308,23 @@ TABLE: dict[str, ReasonInfo] = {
         "the container {container} ended with exit code {code} ({restarts} restarts): {detail}",
         "read its log: kubectl -n {namespace} logs {pod} -c {container} --previous",
     ),
-    Reason.POD_EVICTED: ReasonInfo(_PROGRESS, "the pod was evicted: {detail}", "it is placed again by itself"),
+    Reason.PROBE_FAILING: ReasonInfo(
+        _PROGRESS,
+        "the container {container} does not pass the kubelet's probes: {detail}",
+        "the kubelet must reach port 8001 of the pod: look at the node and its network policies",
+    ),
+    Reason.DEVICE_UNHEALTHY: ReasonInfo(
+        _PERSON,
+        "{resource} on the node {node} is not healthy: {detail}",
+        "repair or cordon the node {node}, then delete the pod: it is placed on another one",
+    ),
+    Reason.POD_EVICTED: ReasonInfo(
+        _PROGRESS, "the pod lost its place on the node {node}: {detail}", "it is placed again by itself"
+    ),
     Reason.NODE_LOST: ReasonInfo(
         _PROGRESS,
-        "the node {node} does not answer",
-        "the pod is placed elsewhere when the cluster gives the node up",
+        "the node {node} is lost: {detail}",
+        "the pod is placed elsewhere when the cluster gives the node up, after about 5 minutes",
     ),
     Reason.STARTING: ReasonInfo(_PROGRESS, "{detail}"),
     Reason.ROLLING_OUT: ReasonInfo(_PROGRESS, "revision {revision} comes up while {serving} serves: {detail}"),
@@ -354,6 +388,6 @@ def while_another_serves(message: str, serving: str) -> str:
     return f"{message}; revision {serving} serves on"
 
 
-def explain_runtime(reason: RuntimeReason, message: str) -> str:
-    """Return the full message of a failure that a pod's runtime reported in its own words."""
-    return f"{message}; {TABLE[reason.value].remedy}"
+def explain_runtime(reason: RuntimeReason, message: str, hint: str = "") -> str:
+    """Return the full message of a failure that a pod's runtime reported: its words, its hint, our remedy."""
+    return "; ".join(part for part in (message, hint, TABLE[reason.value].remedy) if part)

@@ -143,6 +143,8 @@ class DownloadStatus(ApiModel):
     """Bytes on the volume."""
     bytes_total: int
     """Bytes that the model needs."""
+    bytes_per_second: int | None = None
+    """Rate of the download; absent: unknown."""
     seconds_left: int | None = None
     """Estimate; absent: unknown."""
 
@@ -216,7 +218,7 @@ class GenerativeModelStatus(ApiModel):
     """What the operator observed. Written only by the operator."""
 
     observed_generation: int | None = None
-    """Generation of the spec that was acted on."""
+    """Generation of the spec that was acted on; -1: none yet."""
     conditions: Annotated[
         list[Condition],
         Field(

@@ -1,10 +1,11 @@
 """What one reconcile works with: the tools it may use and what it has found out so far."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from genmodel_operator.api.v1alpha1 import GenerativeModel, UpstreamStatus
+from genmodel_operator.causes import Evidence
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
@@ -43,6 +44,14 @@ class LearningSource(Protocol):
         ...
 
 
+class EvidenceSource(Protocol):
+    """Reads Events and nodes about pods in trouble."""
+
+    async def read(self, pods: list[Object], runtimes: Mapping[str, Object], *, now: str) -> Evidence:
+        """Return what tells more about these pods; empty where nothing is wrong with them."""
+        ...
+
+
 class RuntimeReader(Protocol):
     """Reads a pod's runtime status document."""
 
@@ -65,6 +74,7 @@ class Tools:
     learning: LearningSource | None = None
     branches: "Branches | None" = None
     updates: "Updates | None" = None
+    evidence: EvidenceSource | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +91,7 @@ class Context:
         deployments: our live Deployments by revision id.
         pods: live server pods.
         runtimes: runtime status documents by pod name.
+        evidence: what was read beside, about pods in trouble.
         failures: steps that could not go on.
         upstream: where the branch points, where that is not the pinned commit.
         notices: conditions that say something about the model while it is true.
@@ -108,6 +119,7 @@ class Context:
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
     failures: list[StepFailure] = field(default_factory=list)
     upstream: UpstreamStatus | None = None
     notices: list[Notice] = field(default_factory=list)

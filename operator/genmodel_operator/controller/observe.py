@@ -8,7 +8,7 @@ import aiohttp
 
 from genmodel_operator.causes import has_weights, is_ready
 from genmodel_operator.controller.context import Context, Object
-from genmodel_runtime.contract import CONTRACT, PREPARE_CONTAINER, RUNTIME_PORT, SERVER_CONTAINER
+from genmodel_runtime.contract import CONTRACT, PREPARE_CONTAINER, RUNTIME_PORT, SERVER_CONTAINER, Phase
 
 POLL_SECONDS = 2.0
 """How often a pod that comes up is asked; its phases raise no event in the cluster."""
@@ -26,16 +26,25 @@ class HttpRuntimeReader:
         self._session: aiohttp.ClientSession | None = None
 
     async def read(self, address: str) -> Object | None:
-        """Return the status document at a pod's address, None where the path is closed or the answer is not one."""
+        """Return the status document at a pod's address, None where the path is closed or the answer is not one.
+
+        Of an engine that warms up, ``readiness`` holds what the kubelet's probe is answered, which says why.
+        """
+        document = parse_document(await self._get(address, "/status"))
+        if document is not None and document.get("phase") == Phase.WARMING_UP.value:
+            return {**document, "readiness": parse_object(await self._get(address, "/readyz")) or {}}
+        return document
+
+    async def _get(self, address: str, path: str) -> bytes:
+        """Return the body of a page, nothing where it cannot be had."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         host = f"[{address}]" if ":" in address else address
         try:
-            async with self._session.get(f"http://{host}:{self._port}/status") as answer:
-                body = await answer.content.read(MAX_DOCUMENT_BYTES)
+            async with self._session.get(f"http://{host}:{self._port}{path}") as answer:
+                return await answer.content.read(MAX_DOCUMENT_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return None
-        return parse_document(body)
+            return b""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -45,13 +54,17 @@ class HttpRuntimeReader:
 
 def parse_document(body: bytes) -> Object | None:
     """Return a runtime's status document, None where it is none of this contract."""
+    document = parse_object(body)
+    return document if document is not None and document.get("contract") == CONTRACT else None
+
+
+def parse_object(body: bytes) -> Object | None:
+    """Return a JSON object, None where the text is none."""
     try:
         document: Any = json.loads(body)
     except ValueError:
         return None
-    if not isinstance(document, dict) or document.get("contract") != CONTRACT:
-        return None
-    return document
+    return document if isinstance(document, dict) else None
 
 
 async def observe(ctx: Context) -> None:

@@ -1,4 +1,4 @@
-"""When a status is worth a write: at once, but for a download's progress, and for the first words in a rush."""
+"""When a status is worth a write: at once, but for what goes on anyway, and for the first words in a rush."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,23 @@ PROGRESS_SECONDS = 10.0
 PROGRESS_SHARE = 0.05
 HOLD_SECONDS = 1.5
 """How long a first status may wait that the next one replaces soon; see ``StatusPace.hold_seconds``."""
+_MOVING = frozenset(
+    reason.value
+    for reason in (
+        Reason.STARTING,
+        Reason.DOWNLOADING,
+        Reason.UNSCHEDULABLE,
+        Reason.WAITING_FOR_NODE,
+        Reason.WARMING_UP,
+        Reason.ROLLING_OUT,
+        Reason.SCALING,
+    )
+)
+"""Reasons whose messages move by themselves: images, bytes, counts of nodes, why the engine is not ready."""
 
 
 class StatusPace:
-    """Holds back writes that only move a download forward: each 10 s or 5 % of the bytes."""
+    """Holds back writes that only tell the same reason anew: each 10 s, or 5 % of a download's bytes."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Take a monotonic clock in seconds."""
@@ -56,9 +69,9 @@ class StatusPace:
 
 
 def without_progress(status: GenerativeModelStatus) -> GenerativeModelStatus:
-    """Return the status without what moves while a download goes on."""
+    """Return the status without what moves while a download, a wait or a rollout goes on."""
     conditions = [
-        condition.model_copy(update={"message": ""}) if condition.reason == Reason.DOWNLOADING.value else condition
+        condition.model_copy(update={"message": ""}) if condition.reason in _MOVING else condition
         for condition in status.conditions
     ]
     return status.model_copy(update={"download": None, "conditions": conditions})

@@ -14,9 +14,10 @@ from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.dry_run import try_new
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.evidence import look_closer
 from genmodel_operator.controller.learn import learn
 from genmodel_operator.controller.observe import observe
-from genmodel_operator.controller.progress import StatusPace
+from genmodel_operator.controller.progress import PROGRESS_SECONDS, StatusPace
 from genmodel_operator.controller.queue import Key, Outcome
 from genmodel_operator.controller.replan import reconsider
 from genmodel_operator.controller.room import make_room
@@ -43,6 +44,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (APPLY, make_room),
     (APPLY, children.apply),
     (OBSERVE, observe),
+    (OBSERVE, look_closer),
     (OBSERVE, learn),
     (OBSERVE, tell_of_updates),
     (OBSERVE, check),
@@ -81,8 +83,8 @@ class Reconciler:
         status = summarise(model, world_of(ctx), self._tools.now())
         if hold_seconds := self._pace.hold_seconds(key, model.status, status, is_busy=self._is_busy()):
             ctx.look_again(hold_seconds)
-        else:
-            await self._report(key, model, status)
+        elif not await self._report(key, model, status):
+            ctx.look_again(PROGRESS_SECONDS)
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
     async def _get(self, key: Key) -> dict[str, Any] | None:
@@ -124,10 +126,13 @@ class Reconciler:
         await self._report(key, model.model_copy(update={"status": previous}), status)
         return Outcome(retry=True)
 
-    async def _report(self, key: Key, model: GenerativeModel, status: GenerativeModelStatus) -> None:
-        """Write the status where it says something new, and one Event for each changed condition."""
+    async def _report(self, key: Key, model: GenerativeModel, status: GenerativeModelStatus) -> bool:
+        """Write the status where it says something new, and one Event for each changed condition.
+
+        Returns False where what is new has to wait for its turn.
+        """
         if not self._pace.is_due(key, model.status, status):
-            return
+            return status == model.status
         body = {
             "apiVersion": labels.API_VERSION,
             "kind": labels.KIND,
@@ -137,7 +142,7 @@ class Reconciler:
         try:
             await self._tools.client.apply_status(GENERATIVE_MODEL, body)
         except NotFound:
-            return
+            return True
         self._pace.wrote(key)
         for condition in eventful_conditions(model.status.conditions, status.conditions):
             log.info(
@@ -145,6 +150,7 @@ class Reconciler:
                 extra={"model": f"{key.namespace}/{key.name}", "condition": condition.type, "reason": condition.reason},
             )
             self._events.record(model, condition)
+        return True
 
 
 def _first_error(error: ValidationError) -> str:
@@ -185,6 +191,7 @@ def world_of(ctx: Context) -> World:
         deployments=ctx.deployments,
         pods=ctx.pods,
         runtimes=ctx.runtimes,
+        evidence=ctx.evidence,
         failures=ctx.failures,
         serving_commit=served.model.commit if served else None,
         upstream=ctx.upstream,

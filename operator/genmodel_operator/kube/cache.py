@@ -26,6 +26,7 @@ _POD_METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
+_POD_PLACEMENT = ("nodeName", "nodeSelector", "affinity")
 _POD_CONTAINER = ("name", "image", "resources")
 _WRITER = ("manager", "operation", "subresource")
 
@@ -161,8 +162,7 @@ def _trim_pod(pod: Mapping[str, Any]) -> Object:
         field: [{key: c[key] for key in _POD_CONTAINER if key in c} for c in spec.get(field) or []]
         for field in ("initContainers", "containers")
     }
-    if "nodeName" in spec:
-        kept["nodeName"] = spec["nodeName"]
+    kept |= {field: spec[field] for field in _POD_PLACEMENT if spec.get(field)}
     metadata = {key: pod["metadata"][key] for key in _POD_METADATA if key in pod["metadata"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": kept, "status": pod.get("status") or {}}
 

@@ -19,6 +19,9 @@ REPEAT_SECONDS = 600.0
 """The same words about the same object are said once in this time."""
 LIMIT_PER_MINUTE = 10
 """Events about one object in a minute; more are dropped and counted."""
+LIMIT_PER_REASON = 3
+"""Events of one reason about one object in ``REPEAT_SECONDS``, whatever their words: a cause that comes and goes
+would tell its newest numbers for ever."""
 NOTE_MAX_BYTES = 1024
 WAITING_LIMIT = 2_000
 """Events that wait to be posted; more are dropped and counted."""
@@ -59,7 +62,7 @@ class EventRecorder:
         self._count = count or (lambda _result: None)
         self._clock = clock
         self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._recent: OrderedDict[str, deque[float]] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING_LIMIT)
 
     async def run(self) -> None:
@@ -83,11 +86,14 @@ class EventRecorder:
         said = (uid, condition.reason, condition.message)
         if self._is_repeated(said):
             self._count("repeated")
-        elif self._is_over_limit(uid):
+        elif self._is_over(LIMIT_PER_MINUTE, 60.0, uid) or self._is_over(
+            LIMIT_PER_REASON, REPEAT_SECONDS, uid, condition.reason
+        ):
             self._count("limited")
         else:
             self._said[said] = self._clock()
-            self._recent.setdefault(uid, deque()).append(self._clock())
+            for about in ((uid,), (uid, condition.reason)):
+                self._recent.setdefault(about, deque()).append(self._clock())
             self._enqueue(build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC)))
         self._trim()
 
@@ -101,11 +107,12 @@ class EventRecorder:
         last = self._said.get(said)
         return last is not None and self._clock() - last < REPEAT_SECONDS
 
-    def _is_over_limit(self, uid: str) -> bool:
-        recent = self._recent.get(uid, deque())
-        while recent and self._clock() - recent[0] >= 60:
+    def _is_over(self, limit: int, seconds: float, *about: str) -> bool:
+        """Return whether so many Events about this were recorded in the last ``seconds``."""
+        recent = self._recent.get(about, deque())
+        while recent and self._clock() - recent[0] >= seconds:
             recent.popleft()
-        return len(recent) >= LIMIT_PER_MINUTE
+        return len(recent) >= limit
 
     def _trim(self) -> None:
         while len(self._said) > _REMEMBERED:

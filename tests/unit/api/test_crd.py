@@ -50,6 +50,7 @@ def test_only_model_is_required() -> None:
         pytest.param(".spec.accelerator.kind", "Auto", id="kind"),
         pytest.param(".spec.accelerator.policy", "Cheapest", id="policy"),
         pytest.param(".spec.source.hub.tokenSecretRef.key", "token", id="key of the token"),
+        pytest.param(".status", {"observedGeneration": -1}, id="status that nobody has written yet"),
         pytest.param(".spec.engine.env[].valueFrom.secretKeyRef.key", "token", id="key of a variable"),
     ],
 )
@@ -61,9 +62,9 @@ def test_there_are_no_other_defaults() -> None:
     assert sum("default" in node for node in SCHEMA.values()) == 14
 
 
-def test_the_status_has_no_defaults_and_requires_only_what_keyed_lists_need() -> None:
+def test_the_status_has_one_default_and_requires_only_what_keyed_lists_need() -> None:
     status = {path: node for path, node in SCHEMA.items() if path.startswith(".status")}
-    assert [path for path, node in status.items() if "default" in node] == []
+    assert [path for path, node in status.items() if "default" in node] == [".status"]
     assert [path for path, node in status.items() if "required" in node] == [".status.conditions[]"]
 
 

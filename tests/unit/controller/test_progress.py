@@ -1,94 +1,77 @@
-"""When a status is written: what moves a download waits, and so does, in a rush, what the next status replaces."""
-
-from typing import Any
+"""When a status is written: at once for news, each 10 s or 5 % for what only moves on."""
 
 import pytest
 
+from genmodel_operator.api.reasons import Reason
 from genmodel_operator.api.v1alpha1 import Condition, ConditionStatus, DownloadStatus, GenerativeModelStatus
-from genmodel_operator.controller.progress import HOLD_SECONDS, PROGRESS_SECONDS, StatusPace
+from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key
 
 KEY = Key("team-a", "mistral")
-GIB = 1024**3
-EMPTY = GenerativeModelStatus()
 
 
 class Clock:
-    now = 1000.0
+    def __init__(self) -> None:
+        self.seconds = 100.0
 
     def __call__(self) -> float:
-        return self.now
+        return self.seconds
 
 
-def a_status(reason: str, *, message: str = "", **fields: Any) -> GenerativeModelStatus:
-    ready = ConditionStatus.TRUE if reason == "Serving" else ConditionStatus.FALSE
-    condition = Condition(
-        type="Ready", status=ready, last_transition_time="2026-11-26T18:10:40Z", reason=reason, message=message
+def a_status(
+    reason: Reason, message: str = "", *, bytes_done: int | None = None, ready: int = 0
+) -> GenerativeModelStatus:
+    ready_condition = Condition(
+        type="Ready",
+        status=ConditionStatus.FALSE,
+        last_transition_time="2026-11-26T10:00:00Z",
+        reason=reason.value,
+        message=message,
     )
-    return GenerativeModelStatus(conditions=[condition], **fields)
+    download = None if bytes_done is None else DownloadStatus(bytes_done=bytes_done, bytes_total=1000)
+    return GenerativeModelStatus(conditions=[ready_condition], download=download, ready_replicas=ready)
 
 
-def downloading(done_bytes: int) -> GenerativeModelStatus:
-    download = DownloadStatus(bytes_done=done_bytes, bytes_total=100 * GIB)
-    return a_status("Downloading", message=f"{done_bytes} bytes", download=download)
+R = Reason
 
 
 @pytest.mark.parametrize(
-    ("after", "elapsed_seconds", "want"),
+    ("before", "after", "want"),
     [
-        pytest.param(downloading(GIB), 60.0, False, id="nothing moved"),
-        pytest.param(downloading(2 * GIB), 1.0, False, id="it moved a little"),
-        pytest.param(downloading(2 * GIB), PROGRESS_SECONDS, True, id="it moved a little a while ago"),
-        pytest.param(downloading(7 * GIB), 1.0, True, id="it moved far"),
-        pytest.param(a_status("Loading"), 0.0, True, id="it ended"),
+        pytest.param(a_status(R.LOADING), a_status(R.LOADING), False, id="nothing new"),
+        pytest.param(a_status(R.LOADING), a_status(R.COMPILING), True, id="another reason"),
+        pytest.param(a_status(R.LOADING, "x"), a_status(R.LOADING, "y"), True, id="other words about loading"),
+        pytest.param(a_status(R.UNSCHEDULABLE, "of 3"), a_status(R.UNSCHEDULABLE, "of 4"), False, id="counts of nodes"),
+        pytest.param(a_status(R.UNSCHEDULABLE), a_status(R.WAITING_FOR_NODE), True, id="a node is coming"),
+        pytest.param(a_status(R.SCALING, "1"), a_status(R.SCALING, "2", ready=1), True, id="another pod answers"),
+        pytest.param(a_status(R.ROLLING_OUT, "8 %"), a_status(R.ROLLING_OUT, "9 %"), False, id="a successor loads"),
+        pytest.param(
+            a_status(R.DOWNLOADING, bytes_done=100), a_status(R.DOWNLOADING, bytes_done=149), False, id="below 5 %"
+        ),
+        pytest.param(a_status(R.DOWNLOADING, bytes_done=100), a_status(R.DOWNLOADING, bytes_done=150), True, id="5 %"),
+        pytest.param(a_status(R.DOWNLOADING), a_status(R.DOWNLOADING, bytes_done=1), True, id="the first bytes"),
     ],
-)
-def test_a_download(after: GenerativeModelStatus, elapsed_seconds: float, want: bool) -> None:
+)  # fmt: skip
+def test_what_is_written_a_moment_after_the_last_write(
+    before: GenerativeModelStatus, after: GenerativeModelStatus, want: bool
+) -> None:
     clock = Clock()
     pace = StatusPace(clock)
     pace.wrote(KEY)
-    clock.now += elapsed_seconds
-    assert pace.is_due(KEY, downloading(GIB), after) is want
+    clock.seconds += 2
+    assert pace.is_due(KEY, before, after) is want
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "is_busy", "want"),
-    [
-        pytest.param(EMPTY, a_status("PodsPending"), True, HOLD_SECONDS, id="pods are made while others wait"),
-        pytest.param(EMPTY, a_status("Starting"), True, HOLD_SECONDS, id="pods start while others wait"),
-        pytest.param(EMPTY, a_status("PodsPending"), False, 0.0, id="nobody waits"),
-        pytest.param(EMPTY, a_status("NoFit"), True, 0.0, id="a person must act"),
-        pytest.param(EMPTY, a_status("Unschedulable"), True, 0.0, id="no node takes them"),
-        pytest.param(EMPTY, a_status("Downloading"), True, 0.0, id="a pod is at work"),
-        pytest.param(EMPTY, a_status("Serving"), True, 0.0, id="it serves"),
-        pytest.param(a_status("Serving"), a_status("PodsPending"), True, 0.0, id="not the first status"),
-    ],
-)
-def test_the_first_status_waits_in_a_rush(
-    before: GenerativeModelStatus, after: GenerativeModelStatus, is_busy: bool, want: float
-) -> None:
-    assert StatusPace(Clock()).hold_seconds(KEY, before, after, is_busy=is_busy) == want
-
-
-def test_it_waits_once_and_not_from_the_last_look() -> None:
+def test_what_was_held_back_is_written_after_ten_seconds() -> None:
     clock = Clock()
     pace = StatusPace(clock)
-
-    def left() -> float:
-        return pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True)
-
-    assert left() == HOLD_SECONDS
-    clock.now += 1.0
-    assert left() == HOLD_SECONDS - 1.0
-    clock.now += 1.0
-    assert left() == 0.0
-
-
-@pytest.mark.parametrize("ends", [StatusPace.wrote, StatusPace.forget], ids=["written", "forgotten"])
-def test_what_waited_is_over_when_it_is(ends: Any) -> None:
-    clock = Clock()
-    pace = StatusPace(clock)
-    pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True)
-    ends(pace, KEY)
-    clock.now += 60.0
-    assert pace.hold_seconds(KEY, EMPTY, a_status("PodsPending"), is_busy=True) == HOLD_SECONDS
+    before, after = a_status(R.UNSCHEDULABLE, "of 3"), a_status(R.UNSCHEDULABLE, "of 4")
+    assert pace.is_due(KEY, before, after), "a process that has just started does not know of the last write"
+    pace.wrote(KEY)
+    clock.seconds += 9.9
+    assert not pace.is_due(KEY, before, after)
+    clock.seconds += 0.1
+    assert pace.is_due(KEY, before, after)
+    pace.wrote(KEY)
+    pace.forget(KEY)
+    assert pace.is_due(KEY, before, after)

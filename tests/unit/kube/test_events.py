@@ -98,7 +98,7 @@ async def test_a_condition_and_the_summary_with_the_same_words_are_one_event(rig
 
 async def test_a_model_that_changes_all_the_time_makes_ten_events_a_minute(rig: Rig) -> None:
     for number in range(25):
-        await rig.record(a_model(), a_condition(message=f"state {number}"))
+        await rig.record(a_model(), a_condition(f"Reason{number}"))
     assert len(rig.client.created) == 10
     assert rig.counted.count("limited") == 15
     rig.clock.seconds += 60
@@ -108,10 +108,21 @@ async def test_a_model_that_changes_all_the_time_makes_ten_events_a_minute(rig: 
 
 async def test_what_was_dropped_by_the_limit_can_be_said_later(rig: Rig) -> None:
     for number in range(11):
-        await rig.record(a_model(), a_condition(message=f"state {number}"))
+        await rig.record(a_model(), a_condition(f"Reason{number}", "m"))
     rig.clock.seconds += 60
-    await rig.record(a_model(), a_condition(message="state 10"))
-    assert rig.client.said[-1] == ("Serving", "state 10")
+    await rig.record(a_model(), a_condition("Reason10", "m"))
+    assert rig.client.said[-1] == ("Reason10", "m")
+
+
+async def test_a_cause_that_comes_and_goes_with_new_words_each_time_is_told_a_few_times_only(rig: Rig) -> None:
+    for number in range(3600 // 10):
+        await rig.record(a_model(), a_condition("Unschedulable", f"of {number} nodes"))
+        await rig.record(a_model(), a_condition("Loading", f"since {number}"))
+        rig.clock.seconds += 10
+    told = [reason for reason, _ in rig.client.said]
+    assert {reason: told.count(reason) for reason in set(told)} == {"Unschedulable": 18, "Loading": 18}
+    await rig.record(a_model(), a_condition("NoFit", "another cause is told at once"))
+    assert rig.client.said[-1][0] == "NoFit"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,12 @@ import pytest
 
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.causes import describe_download, first_cause, has_weights, is_ready, pod_cause
+from genmodel_operator.status import World, summarise
 from genmodel_runtime.contract import RuntimeReason
+from tests.builders import a_model
+from tests.builders_evidence import evidence
 from tests.builders_pods import (
+    REVISION,
     a_deployment,
     a_pod,
     a_ready_pod,
@@ -64,16 +68,19 @@ GIB = 1024**3
         ),
         pytest.param(
             in_prepare(container("prepare", running={})),
-            {"phase": "Downloading", "download": {"bytesDone": GIB, "bytesTotal": 4 * GIB, "secondsLeft": 30}},
+            {
+                "phase": "Downloading",
+                "download": {"bytesDone": GIB, "bytesTotal": 4 * GIB, "bytesPerSecond": 2**26, "secondsLeft": 48},
+            },
             Reason.DOWNLOADING,
-            "1.0 GiB of 4.0 GiB (25 %), 30 s left",
+            "1.0 GiB of 4.0 GiB (25 %), 64.0 MiB/s, 48 s left",
             id="download with the runtime's word",
         ),
         pytest.param(
             in_prepare(container("prepare", running={})),
             {},
             Reason.DOWNLOADING,
-            "asking the Hub",
+            "how far it is cannot be read from the pod's port 8001",
             id="download whose runtime cannot be reached",
         ),
         pytest.param(
@@ -104,10 +111,31 @@ GIB = 1024**3
         ),
         pytest.param(
             in_server(container("server", running={})),
-            {"phase": "Compiling"},
-            Reason.WARMING_UP,
-            "warms up",
+            {"phase": "Compiling", "since": "2026-11-26T18:31:05Z"},
+            Reason.COMPILING,
+            "the engine compiles the model, since 18:31:05 UTC",
             id="compiling",
+        ),
+        pytest.param(
+            in_server(container("server", running={})),
+            {"phase": "WarmingUp", "readiness": {"ready": False, "reason": "the trial answer has status 500"}},
+            Reason.WARMING_UP,
+            "the engine warms up, not ready: the trial answer has status 500",
+            id="warming up, with what the probe is answered",
+        ),
+        pytest.param(
+            in_server(container("server", running={"startedAt": "2026-11-26T18:31:05Z"})),
+            {},
+            Reason.LOADING,
+            "the engine starts; how far it is cannot be read from the pod's port 8001, since 18:31:05 UTC",
+            id="an engine whose runtime cannot be reached",
+        ),
+        pytest.param(
+            in_server(container("server", running={})),
+            {"phase": "Serving", "since": "2026-11-26T18:31:05Z"},
+            Reason.WARMING_UP,
+            "answers, and the cluster has not noticed yet",
+            id="an engine that has just begun to answer",
         ),
         pytest.param(
             in_server(
@@ -122,8 +150,8 @@ GIB = 1024**3
             in_server(container("server", running={}, restarts=1, last=a_termination("EngineDied", "died", code=22))),
             {"phase": "Loading"},
             Reason.LOADING,
-            "loads",
-            id="a crash that mends itself gives way to progress",
+            "the engine loads the weights, restart 1; before it: died; restarted by itself",
+            id="a crash that mends itself gives way to progress, which tells of it",
         ),
         pytest.param(
             in_server(container("server", waiting={"reason": "CrashLoopBackOff"}, last={"exitCode": 3})),
@@ -149,6 +177,14 @@ def test_pod_cause(pod: dict[str, Any], runtime: dict[str, Any], want_reason: Re
     cause = pod_cause(pod, runtime)
     assert cause.reason == want_reason
     assert want_text in cause.message
+
+
+def test_the_hint_of_the_runtime_is_told_with_its_numbers() -> None:
+    last = a_termination("CacheTooSmall", "a context of 32768 tokens needs 4.0 GiB", hint="at most 8192 tokens fit")
+    server = container("server", waiting={"reason": "CrashLoopBackOff"}, last=last)
+    assert pod_cause(in_server(server), {}).message == (
+        "a context of 32768 tokens needs 4.0 GiB; at most 8192 tokens fit; lower spec.context.maxModelLen"
+    )
 
 
 @pytest.mark.parametrize("reason", list(RuntimeReason), ids=lambda reason: reason.value)
@@ -187,11 +223,36 @@ def test_what_a_person_must_act_on_comes_first() -> None:
     assert first_cause(None, [loading, a_ready_pod("d")], {}).reason is Reason.LOADING
 
 
-def test_refused_pod_creation_is_lifted_from_the_deployment() -> None:
-    refused = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: gpus"}
+@pytest.mark.parametrize(
+    ("message", "want_reason", "want_words"),
+    [
+        pytest.param(
+            'pods "m-1" is forbidden: exceeded quota: gpus, requested: limits.memory=12Gi,requests.nvidia.com/gpu=1, '
+            "used: limits.memory=30Gi,requests.nvidia.com/gpu=2, limited: limits.memory=32Gi,requests.nvidia.com/gpu=2",
+            Reason.QUOTA_EXCEEDED,
+            "the quota gpus leaves no room (limits.memory: 12Gi wanted, 30Gi of 32Gi used; "
+            "requests.nvidia.com/gpu: 1 wanted, 2 of 2 used); raise the quota gpus",
+            id="quota",
+        ),
+        pytest.param(
+            'pods "m-1" is forbidden: failed quota: gpus: must specify limits.cpu for: server',
+            Reason.POD_CREATION_REFUSED,
+            "must specify limits.cpu for: server; raise the quota or change",
+            id="quota that wants another field",
+        ),
+        pytest.param(
+            'pods "m-1" is forbidden: violates PodSecurity "restricted:latest": seccompProfile',
+            Reason.POD_CREATION_REFUSED,
+            'violates PodSecurity "restricted:latest"',
+            id="pod security",
+        ),
+    ],
+)
+def test_refused_pod_creation_is_lifted_from_the_deployment(message: str, want_reason: Reason, want_words: str) -> None:
+    refused = {"type": "ReplicaFailure", "status": "True", "message": message}
     cause = first_cause(a_deployment(refused), [], {})
-    assert (cause.reason, cause.needs_person) == (Reason.POD_CREATION_REFUSED, True)
-    assert "exceeded quota: gpus" in cause.message
+    assert (cause.reason, cause.needs_person) == (want_reason, True)
+    assert want_words in cause.message
 
 
 def test_without_any_pod_the_pods_are_being_created() -> None:
@@ -217,6 +278,25 @@ def test_a_pod_on_its_way_out_counts_neither_as_ready_nor_as_a_cause() -> None:
 )
 def test_has_weights(pod: dict[str, Any], want: bool) -> None:
     assert has_weights(pod) is want
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        pytest.param({"phase": "Downloading", "download": [1]}, id="no object"),
+        pytest.param({"phase": "Downloading", "download": {"bytesTotal": "much", "bytesDone": None}}, id="no numbers"),
+        pytest.param({"phase": "Downloading", "download": {"bytesTotal": float("inf")}}, id="no end"),
+        pytest.param({"phase": ["Loading"], "since": "yesterday"}, id="no phase and no time"),
+        pytest.param({"phase": "Loading", "since": "2026-11-26T10:00:00"}, id="a time of nowhere"),
+        pytest.param({"phase": "WarmingUp", "readiness": "no", "failure": "x"}, id="words instead of objects"),
+    ],
+)
+@pytest.mark.parametrize("name", ["prepare", "server"])
+def test_what_a_broken_runtime_tells_is_passed_over(name: str, runtime: dict[str, Any]) -> None:
+    pod = (in_prepare if name == "prepare" else in_server)(container(name, running={}))
+    seen = World(current=REVISION, pods=[pod], runtimes={"mistral-a": runtime}, evidence=evidence())
+    assert summarise(a_model(), seen, "2026-11-26T10:00:00Z").download is None
+    assert pod_cause(pod, runtime, evidence()).is_progress
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The reasons of the runtime in a pod, whose messages are its own words."""
+"""The reasons that a pod's runtime gives: their message is its own, the remedy is ours."""
 
 from genmodel_operator.api.reason_info import ReasonInfo, Severity
 from genmodel_runtime.contract import RuntimeReason
