@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from genmodel_operator.api.reasons import AnyReason
 from genmodel_operator.api.v1alpha1 import GenerativeModel
+from genmodel_operator.controller.contest import Contests
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
@@ -59,6 +61,7 @@ class Tools:
     settings: Settings
     now: Callable[[], str]
     learning: LearningSource | None = None
+    contests: Contests = field(default_factory=Contests)
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Context:
         pods: live server pods.
         runtimes: runtime status documents by pod name.
         failures: steps that could not go on.
+        notices: what the user is told by an Event alone, with its reason.
         replaced: a revision that never served, whose place ``current`` takes under the same id.
         lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
         may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
@@ -97,6 +101,7 @@ class Context:
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
     failures: list[StepFailure] = field(default_factory=list)
+    notices: list[tuple[AnyReason, str]] = field(default_factory=list)
     replaced: Revision | None = None
     lacks_nodes: bool = False
     may_replan: bool = False

@@ -197,6 +197,28 @@ class KubeClient:
         path = _path(kind, namespace, name)
         await self._call("PATCH", "take_over", kind, path, name=name, body=patch, content_type=_JSON_PATCH)
 
+    async def replace_spec(self, kind: Kind, obj: Mapping[str, Any], *, resource_version: str | None) -> Object:
+        """Give an object the whole ``spec`` of ``obj``, whoever owns its fields.
+
+        ``Conflict`` or ``Invalid`` where it is not the one with this resource version any more.
+        """
+        metadata = obj["metadata"]
+        patch = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+            {"op": "replace", "path": "/spec", "value": obj["spec"]},
+        ]
+        path, query = _path(kind, metadata.get("namespace"), metadata["name"]), _query(fieldManager=FIELD_MANAGER)
+        return await self._call(
+            "PATCH",
+            "replace_spec",
+            kind,
+            path,
+            name=metadata["name"],
+            query=query,
+            body=patch,
+            content_type=_JSON_PATCH,
+        )
+
     async def delete(
         self,
         kind: Kind,
