@@ -24,7 +24,7 @@ HUB = f"http://127.0.0.1:{HUB_PORT}"
 WAIT_SECONDS = 60.0
 PLATFORM = "default"
 """Where the operator keeps what running servers measured."""
-WRITES = ("apply", "apply_status", "create", "delete", "take_over")
+WRITES = ("apply", "apply_status", "create", "delete", "replace_spec", "take_over")
 L4_LABELS = {
     "nvidia.com/gpu.product": "NVIDIA-L4",
     "nvidia.com/gpu.memory": "23034",
@@ -94,6 +94,11 @@ class OperatorWorld:
         self._operator.send_signal(number)
         return int(self._operator.wait(40))
 
+    def wait_operator(self) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        assert self._operator is not None
+        return int(self._operator.wait(40))
+
     def operator_log(self) -> str:
         return (self._logs / "operator.log").read_text()
 
@@ -155,7 +160,7 @@ class OperatorWorld:
         try:
             yield name
         finally:
-            self.cluster.kubectl("delete", "namespace", name, "--wait=false")
+            self.cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def wish(self, namespace: str, name: str, model: str = "acme/tiny-llama", **spec: Any) -> None:
         """Apply a model as a user would."""

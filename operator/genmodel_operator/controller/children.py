@@ -244,8 +244,8 @@ async def _apply(ctx: Context, kind: Kind, wanted: Object, live: Object | None) 
         if live is None or "spec" not in wanted:
             raise
         # Somebody's edit and our fields cannot both be: a second port of the same name, two kinds of probe.
-        await ctx.tools.client.replace_spec(kind, wanted, resource_version=live["metadata"].get("resourceVersion"))
-        return await ctx.tools.client.apply(kind, wanted)
+        written = await ctx.tools.client.replace_spec(kind, wanted, uid=live["metadata"]["uid"])
+        return written if is_applied(written, wanted) else await ctx.tools.client.apply(kind, wanted)
 
 
 async def _known(ctx: Context, kind: Kind, name: str) -> Object | None:

@@ -53,14 +53,17 @@ class Contests:
     clock: Callable[[], float] = time.monotonic
     _records: dict[tuple[str, str, str], _Record] = field(default_factory=dict)
 
-    def hold_seconds(self, kind: Kind, wanted: Object, live: Object | None) -> float:
-        """Return how long to leave ``live`` (None: absent) as it is; 0 where it may be written now."""
-        record = self._records.get(_place(kind, wanted))
-        if record is None or record.digest != _digest(wanted):
-            return 0.0
-        if live is not None and record.overruled and record.overruled == differences(live, wanted):
-            return self._left(record, OVERRULED_SECONDS)
-        if record.repairs < FREE_REPAIRS:
+    def is_overruled(self, kind: Kind, wanted: Object, live: Object) -> bool:
+        """Return whether another write would come back as the last one did: as ``live``."""
+        record = self._of(kind, wanted)
+        if record is None or not record.overruled or self._left(record, OVERRULED_SECONDS) <= 0:
+            return False
+        return record.overruled == differences(live, wanted)
+
+    def hold_seconds(self, kind: Kind, wanted: Object) -> float:
+        """Return how long to leave the object as it is; 0 where it may be written now."""
+        record = self._of(kind, wanted)
+        if record is None or record.repairs < FREE_REPAIRS:
             return 0.0
         delay = FIRST_DELAY_SECONDS * 2.0 ** min(record.repairs - FREE_REPAIRS, 16)
         return self._left(record, min(delay, LONGEST_DELAY_SECONDS))
@@ -81,6 +84,11 @@ class Contests:
     def forget(self, kind: Kind, obj: Object) -> None:
         """Forget an object that we deleted ourselves."""
         self._records.pop(_place(kind, obj), None)
+
+    def _of(self, kind: Kind, wanted: Object) -> _Record | None:
+        """Return what was written, where it is what is meant now."""
+        record = self._records.get(_place(kind, wanted))
+        return record if record is not None and record.digest == _digest(wanted) else None
 
     def _left(self, record: _Record, seconds: float) -> float:
         return max(0.0, record.written_at + seconds - self.clock())

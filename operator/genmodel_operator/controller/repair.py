@@ -2,6 +2,7 @@
 
 import logging
 
+from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.controller.contest import fields_text, writers_text
 from genmodel_operator.controller.context import Context, Object
@@ -19,8 +20,11 @@ def is_held_back(ctx: Context, kind: Kind, wanted: Object, live: Object | None) 
 
     Raises ``Waiting`` where there is nothing to leave: somebody deletes it again and again.
     """
-    seconds = ctx.tools.contests.hold_seconds(kind, wanted, live)
+    if live is not None and ctx.tools.contests.is_overruled(kind, wanted, live):
+        return True
+    seconds = ctx.tools.contests.hold_seconds(kind, wanted)
     if seconds <= 0:
+        _log_repair(ctx, kind, wanted, live)
         return False
     if live is None:
         name = wanted["metadata"]["name"]
@@ -29,6 +33,24 @@ def is_held_back(ctx: Context, kind: Kind, wanted: Object, live: Object | None) 
     ctx.look_again(seconds)
     _tell(ctx, kind, live, differences(live, wanted), writers_text(live))
     return True
+
+
+def _log_repair(ctx: Context, kind: Kind, wanted: Object, live: Object | None) -> None:
+    """Say what is put back; where our own wish has changed that is no repair."""
+    if live is None or _hash(live) != _hash(wanted):
+        return
+    extra = {
+        "model": f"{ctx.namespace}/{ctx.name}",
+        "kind": kind.kind,
+        "child": wanted["metadata"]["name"],
+        "fields": fields_text(differences(live, wanted)),
+        "writers": writers_text(live),
+    }
+    log.info("a child was changed and is put back", extra=extra)
+
+
+def _hash(obj: Object) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(labels.DESIRED_HASH))
 
 
 def note_write(ctx: Context, kind: Kind, wanted: Object, written: Object) -> Object:

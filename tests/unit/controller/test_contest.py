@@ -50,7 +50,7 @@ def written(contests: Contests, times: int, *, digest: str = "d1") -> None:
 
 
 def held(contests: Contests, wanted: dict[str, Any] = OURS) -> float:
-    return contests.hold_seconds(DEPLOYMENT, wanted, THEIRS)
+    return contests.hold_seconds(DEPLOYMENT, wanted)
 
 
 def test_the_first_write_and_some_repairs_are_made_at_once(contests: Contests) -> None:
@@ -105,7 +105,7 @@ def test_other_writes_do_not_wait(contests: Contests, wanted: dict[str, Any]) ->
 
 def test_another_kind_of_the_same_name_does_not_wait(contests: Contests) -> None:
     written(contests, 2 + FREE_REPAIRS)
-    assert contests.hold_seconds(SERVICE, OURS, THEIRS) == 0
+    assert contests.hold_seconds(SERVICE, OURS) == 0
 
 
 def test_what_we_delete_ourselves_is_no_contest(contests: Contests) -> None:
@@ -114,17 +114,18 @@ def test_what_we_delete_ourselves_is_no_contest(contests: Contests) -> None:
     assert held(contests) == 0
 
 
-def test_what_is_deleted_again_and_again_waits_too(contests: Contests) -> None:
-    written(contests, 1 + FREE_REPAIRS)
-    assert contests.hold_seconds(DEPLOYMENT, OURS, None) == FIRST_DELAY_SECONDS
-
-
 def test_what_admission_changes_is_not_written_again_until_it_looks_otherwise(contests: Contests, clock: Clock) -> None:
     assert contests.wrote(DEPLOYMENT, OURS, THEIRS) == (Difference("spec.replicas", 5),)
-    assert contests.hold_seconds(DEPLOYMENT, OURS, THEIRS) == OVERRULED_SECONDS
-    assert contests.hold_seconds(DEPLOYMENT, OURS, child(7)) == 0
+    assert contests.is_overruled(DEPLOYMENT, OURS, THEIRS)
+    assert not contests.is_overruled(DEPLOYMENT, OURS, child(7))
+    assert not contests.is_overruled(DEPLOYMENT, child(digest="d2"), THEIRS)
     clock.seconds += OVERRULED_SECONDS
-    assert contests.hold_seconds(DEPLOYMENT, OURS, THEIRS) == 0
+    assert not contests.is_overruled(DEPLOYMENT, OURS, THEIRS), "it is tried again"
+
+
+def test_what_came_back_as_written_is_not_overruled(contests: Contests) -> None:
+    assert contests.wrote(DEPLOYMENT, OURS, OURS) == ()
+    assert not contests.is_overruled(DEPLOYMENT, OURS, THEIRS)
 
 
 def test_the_memory_is_bounded(contests: Contests) -> None:
