@@ -75,6 +75,7 @@ PLANNED: dict[str, Any] = {
     "plan": PLAN,
     "endpoint": {"url": URL, "servedModelName": "mistral"},
     "display": {"commit": "e0bc86c", "accelerator": "1 x NVIDIA L4", "replicas": "1/1"},
+    "readyReplicas": 1,
 }
 
 

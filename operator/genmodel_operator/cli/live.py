@@ -4,13 +4,17 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TextIO
 
-from genmodel_operator.cli.layout import plain
+from genmodel_operator.cli.input import CommandError
+from genmodel_operator.cli.layout import cut, plain
+from genmodel_operator.cli.terminal import Style
 from genmodel_operator.cli.verdict import Download, State, Verdict
 
 POLL_SECONDS = 1.0
+UNANSWERED = 1
+"""Exit code of the errors that time may mend."""
 DOWNLOAD_STEP = 0.1
 """Share of a download after which a line tells of it where output is no terminal."""
 
@@ -23,12 +27,14 @@ class Frame:
         lines: the screen.
         verdicts: of every model on it, by name.
         downloads: of those that download, by name.
+        problem: why this is what was seen before, in words; None where it is what there is.
 
     """
 
     lines: Sequence[str]
     verdicts: dict[str, Verdict]
     downloads: dict[str, Download]
+    problem: str | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -58,15 +64,16 @@ class Redrawn:
         self._rows = 0
 
     def show(self, frame: Frame, elapsed_seconds: float) -> None:
-        """Draw a frame, which has no more lines than the terminal has rows."""
+        """Draw a frame, which leaves a row of the terminal for a problem and one for the cursor."""
         columns = max(1, shutil.get_terminal_size().columns)
         up = f"\033[{self._rows}A\r" if self._rows else ""
         # Each line is cleared behind its own text, so that nothing flickers; then what was below.
-        body = "".join(f"{line}\033[K\n" for line in frame.lines)
+        lines = [*frame.lines, *([cut(f"  {frame.problem}", columns - 1, Style())] if frame.problem else [])]
+        body = "".join(f"{line}\033[K\n" for line in lines)
         self._stream.write(f"{up}{body}\033[J")
         self._stream.flush()
         # What is to be pasted may be wider than the terminal, which then takes more rows for it.
-        self._rows = sum(max(1, -(-len(plain(line)) // columns)) for line in frame.lines)
+        self._rows = sum(max(1, -(-len(plain(line)) // columns)) for line in lines)
 
 
 class Appended:
@@ -76,9 +83,13 @@ class Appended:
         """Take any stream."""
         self._stream = stream
         self._said: dict[str, tuple[State, str, int]] = {}
+        self._problem: str | None = None
 
     def show(self, frame: Frame, elapsed_seconds: float) -> None:
         """Write what is new."""
+        if frame.problem and frame.problem != self._problem:
+            self._stream.write(f"{elapsed_seconds:8.1f} s  {frame.problem}\n")
+        self._problem = frame.problem
         for name, verdict in frame.verdicts.items():
             download = frame.downloads.get(name)
             step = int(download.bytes_done / download.bytes_total / DOWNLOAD_STEP) if download else 0
@@ -100,13 +111,17 @@ async def watch(
     clock: Callable[[], float] = time.monotonic,
     poll_seconds: float = POLL_SECONDS,
 ) -> str | None:
-    """Show frames until every model is ready; return None, or in words why the watch ended before that."""
+    """Show frames until every model is ready; return None, or in words why the watch ended before that.
+
+    A cluster that stops to answer is waited for; raises ``CommandError`` where it never did, or the model is gone.
+    """
     started = clock()
+    frame: Frame | None = None
     while True:
-        frame = await look()
+        frame = await _next(look, frame)
         elapsed = clock() - started
         display.show(frame, elapsed)
-        if frame.is_ready:
+        if frame.is_ready and not frame.problem:
             return None
         if fail_fast and frame.stalled:
             return f"{frame.stalled}: {frame.verdicts[frame.stalled].reason}: a person must act"
@@ -115,3 +130,12 @@ async def watch(
             return f"not Ready after {timeout_seconds:.0f} s: {', '.join(waiting) or 'there is no model'}"
         left = float("inf") if timeout_seconds is None else timeout_seconds - elapsed
         await asyncio.sleep(min(poll_seconds, left))
+
+
+async def _next(look: Callable[[], Awaitable[Frame]], last: Frame | None) -> Frame:
+    try:
+        return await look()
+    except CommandError as error:
+        if last is None or error.exit_code != UNANSWERED:
+            raise
+        return replace(last, problem=str(error))

@@ -110,7 +110,7 @@ async def _watch(request: StatusRequest, view: _View, stream: TextIO) -> None:
     display = Redrawn(stream) if is_terminal else Appended(stream)
 
     async def look() -> Frame:
-        rows = shutil.get_terminal_size().lines - 1 if is_terminal else _TOO_TALL
+        rows = shutil.get_terminal_size().lines - 2 if is_terminal else _TOO_TALL
         return await view.frame(rows)
 
     problem = await watch(look, display, timeout_seconds=request.timeout, fail_fast=request.fail_fast)

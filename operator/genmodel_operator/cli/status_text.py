@@ -61,7 +61,7 @@ def _blocks(story: Story, style: Style) -> Iterator[Block]:
     yield Block(_pods(story, style))
     yield Block(_plan(story, style), spare=1)
     yield Block(_memory(story, style), spare=4)
-    yield Block(_endpoint(story, style), spare=2 if verdict.state is not State.READY else 0)
+    yield Block(_endpoint(story, style))
     yield Block(_conditions(story, style))
     yield Block(_events(story, style), spare=3)
     yield Block([line for note in story.notes for line in wrapped(note, style)], spare=5)
@@ -165,6 +165,8 @@ def _endpoint(story: Story, style: Style) -> list[str]:
     model, endpoint = story.model, story.model.status.endpoint
     if endpoint is None:
         return []
+    if not model.status.ready_replicas:
+        return _row("endpoint", f"{endpoint.url} (no pod answers yet)", style)
     metadata = model.metadata
     body = [f'{{"model": "{endpoint.served_model_name}",', '"messages": [{"role": "user", "content": "Hello"}]}']
     page = "chat/completions"

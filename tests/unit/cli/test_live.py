@@ -1,8 +1,10 @@
 import io
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
+from genmodel_operator.cli.input import CommandError
 from genmodel_operator.cli.live import Appended, Frame, Redrawn, watch
 from genmodel_operator.cli.verdict import Download, State, Verdict
 
@@ -76,6 +78,51 @@ async def test_how_a_watch_ends(frames: list[Frame], limits: dict[str, float], w
     assert await watched(frames, **limits) == want  # type: ignore[arg-type]
 
 
+UNANSWERED = CommandError("the cluster cannot be asked", exit_code=1)
+GONE = CommandError("there is no such model")
+
+
+def looking(*answers: Frame | CommandError) -> Callable[[], Awaitable[Frame]]:
+    """What is seen, one after the other."""
+    left = list(answers)
+
+    async def look() -> Frame:
+        answer = left.pop(0)
+        if isinstance(answer, CommandError):
+            raise answer
+        return answer
+
+    return look
+
+
+async def test_a_cluster_that_stops_to_answer_is_waited_for() -> None:
+    display = Kept()
+    look = looking(frame("line", m=LOADING), UNANSWERED, frame(m=SERVING))
+    assert await watch(look, display, clock=Clock(), poll_seconds=0) is None
+    assert [one.problem for one in display.frames] == [None, "the cluster cannot be asked", None]
+    assert display.frames[1].lines == ("line",), "what was seen last stays"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([UNANSWERED], id="it never answered"),
+        pytest.param([frame(m=LOADING), GONE], id="the model is gone"),
+    ],
+)
+async def test_what_no_time_mends_ends_a_watch(answers: list[Frame | CommandError]) -> None:
+    with pytest.raises(CommandError):
+        await watch(looking(*answers), Kept(), clock=Clock(), poll_seconds=0)
+
+
+def test_a_problem_is_a_line() -> None:
+    troubled = replace(frame(m=LOADING), problem="no answer")
+    assert appended(frame(m=LOADING), troubled, troubled, frame(m=LOADING), troubled)[1:] == [
+        "     1.0 s  no answer",
+        "     4.0 s  no answer",
+    ]
+
+
 def appended(*frames: Frame) -> list[str]:
     stream = io.StringIO()
     display = Appended(stream)
@@ -110,7 +157,7 @@ def test_a_terminal_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
     display = Redrawn(stream)
     display.show(frame("one", "a line of 21 columns!"), 0)
     display.show(frame("two"), 1)
-    display.show(frame("three"), 2)
+    display.show(replace(frame("three"), problem="a long problem"), 2)
     assert stream.getvalue() == (
-        "one\033[K\na line of 21 columns!\033[K\n\033[J\033[4A\rtwo\033[K\n\033[J\033[1A\rthree\033[K\n\033[J"
+        "one\033[K\na line of 21 columns!\033[K\n\033[J\033[4A\rtwo\033[K\n\033[J\033[1A\rthree\033[K\n  a long…\033[K\n\033[J"
     )

@@ -34,7 +34,7 @@ READY = a_story(
     events=[an_event("Planned", "1 x NVIDIA L4"), an_event("Serving", "1 of 1 replicas answer")],
 )
 LOADING = a_story(
-    a_raw_model(not_ready(Reason.DOWNLOADING, progress="1.2 of 14.2 GiB"), status=PLANNED),
+    a_raw_model(not_ready(Reason.DOWNLOADING, progress="1.2 of 14.2 GiB"), status=PLANNED | {"readyReplicas": 0}),
     in_prepare(container("prepare", running={}), POD),
     runtimes={POD: a_download(int(1.5 * GIB), 14 * GIB, bytesPerSecond=90 * 1024**2, secondsLeft=142)},
 )
@@ -105,6 +105,8 @@ def test_a_download_has_a_bar_with_bytes_rate_and_time() -> None:
     assert bar.endswith("░  10 %  1.5 GiB of 14.0 GiB  90.0 MiB/s  2m22s left")
     assert len(bar) == 80
     assert "Downloading 10 %  no " in text
+    assert "  endpoint http://mistral.team-a.svc/v1 (no pod answers yet)\n" in text
+    assert "curl" not in text
 
 
 def test_what_a_person_can_do_is_on_a_line_of_its_own() -> None:
