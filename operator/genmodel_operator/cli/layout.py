@@ -20,6 +20,11 @@ def plain(text: str) -> str:
     return _COLOUR.sub("", text)
 
 
+def rows_of(lines: Sequence[str], columns: int) -> int:
+    """Return how many rows of a terminal the lines take; what is wider than it takes more than one."""
+    return sum(max(1, -(-len(plain(line)) // max(1, columns))) for line in lines)
+
+
 def cut(text: str, width: int, style: Style) -> str:
     """Return the text in so many columns; where something is left out it ends with an ellipsis."""
     if len(text) <= width:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TextIO
 
 from genmodel_operator.cli.input import CommandError
-from genmodel_operator.cli.layout import cut, plain
+from genmodel_operator.cli.layout import cut, rows_of
 from genmodel_operator.cli.terminal import Style
 from genmodel_operator.cli.verdict import Download, State, Verdict
 
@@ -65,15 +65,14 @@ class Redrawn:
 
     def show(self, frame: Frame, elapsed_seconds: float) -> None:
         """Draw a frame, which leaves a row of the terminal for a problem and one for the cursor."""
-        columns = max(1, shutil.get_terminal_size().columns)
+        columns = shutil.get_terminal_size().columns
         up = f"\033[{self._rows}A\r" if self._rows else ""
         # Each line is cleared behind its own text, so that nothing flickers; then what was below.
         lines = [*frame.lines, *([cut(f"  {frame.problem}", columns - 1, Style())] if frame.problem else [])]
         body = "".join(f"{line}\033[K\n" for line in lines)
         self._stream.write(f"{up}{body}\033[J")
         self._stream.flush()
-        # What is to be pasted may be wider than the terminal, which then takes more rows for it.
-        self._rows = sum(max(1, -(-len(plain(line)) // columns)) for line in lines)
+        self._rows = rows_of(lines, columns)
 
 
 class Appended:

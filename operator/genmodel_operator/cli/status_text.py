@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from genmodel_operator.causes import is_ready
 from genmodel_operator.cli.bars import memory_bars
-from genmodel_operator.cli.layout import age, amount, coloured, cut, duration, table, wrapped
+from genmodel_operator.cli.layout import age, amount, coloured, cut, duration, rows_of, table, wrapped
 from genmodel_operator.cli.story import Story, event_time
 from genmodel_operator.cli.terminal import Style
 from genmodel_operator.cli.verdict import (
@@ -42,10 +42,14 @@ def status_text(story: Story, style: Style) -> str:
 def status_screen(story: Story, style: Style, rows: int) -> list[str]:
     """Return the lines for a screen of so many rows; what matters least is left out first."""
     blocks = list(_blocks(story, style))
-    while len(_joined(blocks)) > rows and any(block.spare for block in blocks):
+    while rows_of(_joined(blocks), style.width) > rows and any(block.spare for block in blocks):
         blocks.remove(max(blocks, key=lambda block: block.spare))
     lines = _joined(blocks)
-    return lines if len(lines) <= rows else [*lines[: rows - 1], "  ... a larger window shows more"]
+    if rows_of(lines, style.width) <= rows:
+        return lines
+    while rows_of(lines, style.width) >= rows:
+        lines.pop()
+    return [*lines, "  ... a larger window shows more"]
 
 
 def _joined(blocks: Sequence[Block]) -> list[str]:

@@ -159,5 +159,7 @@ def test_a_terminal_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
     display.show(frame("two"), 1)
     display.show(replace(frame("three"), problem="a long problem"), 2)
     assert stream.getvalue() == (
-        "one\033[K\na line of 21 columns!\033[K\n\033[J\033[4A\rtwo\033[K\n\033[J\033[1A\rthree\033[K\n  a long…\033[K\n\033[J"
+        "one\033[K\na line of 21 columns!\033[K\n\033[J"
+        "\033[4A\rtwo\033[K\n\033[J"
+        "\033[1A\rthree\033[K\n  a long…\033[K\n\033[J"
     )

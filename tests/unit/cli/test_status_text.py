@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.cli.layout import plain
+from genmodel_operator.cli.layout import plain, rows_of
 from genmodel_operator.cli.status_table import models_table
 from genmodel_operator.cli.status_text import status_screen, status_text
 from genmodel_operator.cli.story import EVENTS_FORBIDDEN, Story, parse
@@ -132,7 +132,7 @@ def test_every_story_fits_the_screen_and_keeps_its_verdict(name: str, size: tupl
     columns, rows = size
     style = Style(columns, colour=True)
     lines = [plain(line) for line in status_screen(STORIES[name], style, rows - 1)]
-    assert len(lines) < rows
+    assert rows_of(lines, columns) < rows
     pasted = ("port-forward", "curl", "-d '", "messages")
     assert [line for line in lines if len(line) > columns and not any(word in line for word in pasted)] == []
     assert any(line.startswith("● ") for line in lines)
