@@ -186,7 +186,7 @@ def test_what_others_add_stays_without_a_write_of_ours(world: OperatorWorld, tea
     world.until(lambda: world.get(team, "deployment", name)["spec"]["replicas"] == 1, "ours is back")
     world.until_quiet(quiet_seconds=3)
     found = world.get(team, "deployment", name)
-    assert [c["name"] for c in found["spec"]["template"]["spec"]["containers"]][1:] == ["proxy"]
+    assert {c["name"] for c in found["spec"]["template"]["spec"]["containers"]} == {"server", "proxy"}
     assert found["metadata"]["annotations"]["autoscaling.example/target"] == "1"
     assert found["metadata"]["labels"]["team.example/cost"] == "a"
     assert "kubectl.kubernetes.io/restartedAt" in found["spec"]["template"]["metadata"]["annotations"]
