@@ -28,7 +28,7 @@ HUB = f"http://127.0.0.1:{HUB_PORT}"
 WAIT_SECONDS = 60.0
 PLATFORM = "default"
 """Where the operator keeps what running servers measured."""
-WRITES = ("apply", "apply_status", "create", "delete", "take_over")
+WRITES = ("apply", "apply_status", "create", "delete", "replace_spec", "take_over")
 L4_LABELS = {
     "nvidia.com/gpu.product": "NVIDIA-L4",
     "nvidia.com/gpu.memory": "23034",
@@ -128,6 +128,11 @@ class OperatorWorld:
         assert code == 0, f"the operator ended with {code}; its log ends with:\n{self.operator_log()[-2000:]}"
         assert not unexpected, "the operator's log has tracebacks:\n" + "\n".join(unexpected)
 
+    def wait_operator(self) -> int:
+        """Wait until it has ended by itself; return its exit code."""
+        assert self._operator is not None
+        return int(self._operator.wait(40))
+
     def operator_log(self) -> str:
         return (self._logs / "operator.log").read_text()
 
@@ -190,7 +195,7 @@ class OperatorWorld:
         try:
             yield name
         finally:
-            self.cluster.kubectl("delete", "namespace", name, "--wait=false")
+            self.cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def wish(self, namespace: str, name: str, model: str = "acme/tiny-llama", **spec: Any) -> None:
         """Apply a model as a user would."""

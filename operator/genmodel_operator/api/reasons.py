@@ -62,6 +62,7 @@ class Reason(StrEnum):
     OPERATOR_FORBIDDEN = "OperatorForbidden"
     POD_TEMPLATE_REFUSED = "PodTemplateRefused"
     SPEC_INVALID = "SpecInvalid"
+    CONTESTED = "Contested"
     # observe
     PODS_PENDING = "PodsPending"
     POD_CREATION_REFUSED = "PodCreationRefused"
@@ -255,6 +256,11 @@ TABLE: dict[str, ReasonInfo] = {
         _PERSON,
         "{detail}",
         "correct the field; kubectl explain gm.spec tells what it takes",
+    ),
+    Reason.CONTESTED: ReasonInfo(
+        _PERSON,
+        "the {kind} {name}: {fields} is changed again and again by {writers}; it is put back less and less often",
+        "stop what changes it: change and scale the model itself, not its children",
     ),
     Reason.PODS_PENDING: ReasonInfo(_PROGRESS, "{detail}"),
     Reason.POD_CREATION_REFUSED: ReasonInfo(

@@ -353,6 +353,7 @@ class ObjectMeta(ApiModel):
     uid: str
     generation: int = 1
     annotations: dict[str, str] = {}
+    creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
 
 

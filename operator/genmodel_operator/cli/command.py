@@ -78,6 +78,18 @@ def _render(options: Namespace, environ: Environ) -> int:
     return _answer(work)
 
 
+def _status(options: Namespace, environ: Environ) -> int:
+    from genmodel_operator.cli.status import StatusRequest, status
+    from genmodel_operator.configuration import load_settings
+
+    request = StatusRequest(**{name: value for name, value in vars(options).items() if name != "command"})
+
+    def work() -> str:
+        return asyncio.run(status(request, settings=load_settings(environ), environ=environ, stream=sys.stdout))
+
+    return _answer(work)
+
+
 def _plan(options: Namespace, environ: Environ) -> int:
     from genmodel_operator.cli.described import Hardware
     from genmodel_operator.cli.input import NOTHING_FITS
@@ -209,6 +221,7 @@ def _write(text: str) -> int:
 _COMMANDS: dict[str, Callable[[Namespace, Environ], int]] = {
     "run": _run,
     "crd": _crd,
+    "status": _status,
     "plan": _plan,
     "render": _render,
     "facts": _facts,

@@ -3,11 +3,12 @@
 import argparse
 
 from genmodel_operator.cli.plan_parser import add_plan
+from genmodel_operator.cli.status_parser import add_status
 
 EXIT_CODES = """\
 exit codes:
   0  done
-  1  something unexpected; the message says what
+  1  something unexpected; the message says what. Of status -w: not Ready
   2  usage or input is wrong: the field, its value and the way out are named
   3  the Hub or the model refuses: not found, no access, not servable
   4  nothing fits: no node can hold the model as the spec demands
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Print the CustomResourceDefinition of GenerativeModel, "
         "for example for: genmodel crd | kubectl apply --server-side -f -",
     )
+    add_status(commands)
     add_plan(commands)
     _add_render(commands)
     _add_facts(commands)

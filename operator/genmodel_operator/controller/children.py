@@ -10,6 +10,7 @@ from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes import is_ready
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.repair import is_held_back, note_write
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
@@ -205,19 +206,28 @@ def _state(ctx: Context) -> RolloutState:
 async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
     """Return the live object after making it what we mean; no request at all where it is already."""
     wanted = with_desired_hash(desired)
-    name = desired["metadata"]["name"]
-    live = await _known(ctx, kind, name)
+    live = await _known(ctx, kind, desired["metadata"]["name"])
+    if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
+        return live
     try:
-        written = await _create(ctx, kind, wanted) if live is None else None
-        if written is None:
-            live = live or await _live(ctx, kind, name)
-            if live is not None and is_applied(live, wanted):
-                return live
-            written = await _apply(ctx, kind, wanted, live)
+        written = await _put(ctx, kind, wanted, live)
     except (Invalid, Forbidden) as error:
         raise refusal(ctx, kind, desired, error) from error
     ctx.tools.cache.put(kind, written)
     return written
+
+
+async def _put(ctx: Context, kind: Kind, wanted: Object, live: Object | None) -> Object:
+    """Create or apply; what somebody changed meanwhile is seen before it is written."""
+    if live is None:
+        is_held_back(ctx, kind, wanted, None)
+        written = await _create(ctx, kind, wanted)
+        if written is not None:
+            return note_write(ctx, kind, wanted, written)
+        live = await _live(ctx, kind, wanted["metadata"]["name"])
+    if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
+        return live
+    return note_write(ctx, kind, wanted, await _apply(ctx, kind, wanted, live))
 
 
 async def _create(ctx: Context, kind: Kind, wanted: Object) -> Object | None:
@@ -234,7 +244,14 @@ async def _create(ctx: Context, kind: Kind, wanted: Object) -> Object | None:
 async def _apply(ctx: Context, kind: Kind, wanted: Object, live: Object | None) -> Object:
     if live is not None and is_as_created(live):
         await ctx.tools.client.take_over(kind, ctx.namespace, wanted["metadata"]["name"])
-    return await ctx.tools.client.apply(kind, wanted)
+    try:
+        return await ctx.tools.client.apply(kind, wanted)
+    except Invalid:
+        if live is None or "spec" not in wanted:
+            raise
+        # Somebody's edit and our fields cannot both be: a second port of the same name, two kinds of probe.
+        written = await ctx.tools.client.replace_spec(kind, wanted, uid=live["metadata"]["uid"])
+        return written if is_applied(written, wanted) else await ctx.tools.client.apply(kind, wanted)
 
 
 async def _known(ctx: Context, kind: Kind, name: str) -> Object | None:
@@ -304,3 +321,4 @@ async def _delete(ctx: Context, kind: Kind, found: Object, *, resource_version: 
             kind, ctx.namespace, metadata["name"], uid=metadata.get("uid"), resource_version=resource_version
         )
     ctx.tools.cache.drop(kind, ctx.namespace, metadata["name"])
+    ctx.tools.contests.forget(kind, found)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from genmodel_operator.api.reasons import AnyReason
 from genmodel_operator.api.v1alpha1 import GenerativeModel, UpstreamStatus
 from genmodel_operator.causes import Evidence
+from genmodel_operator.controller.contest import Contests
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
@@ -75,6 +77,7 @@ class Tools:
     branches: "Branches | None" = None
     updates: "Updates | None" = None
     evidence: EvidenceSource | None = None
+    contests: Contests = field(default_factory=Contests)
 
 
 @dataclass(slots=True)
@@ -97,6 +100,7 @@ class Context:
         notices: conditions that say something about the model while it is true.
         drain_at: when the serving revision is stopped to make room, as RFC 3339.
         makes_room: that time has come.
+        tidings: what the user is told by an Event alone, with its reason.
         replaced: a revision that never served, whose place ``current`` takes under the same id.
         lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
         may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
@@ -125,6 +129,7 @@ class Context:
     notices: list[Notice] = field(default_factory=list)
     drain_at: str | None = None
     makes_room: bool = False
+    tidings: list[tuple[AnyReason, str]] = field(default_factory=list)
     replaced: Revision | None = None
     lacks_nodes: bool = False
     may_replan: bool = False

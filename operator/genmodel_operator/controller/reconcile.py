@@ -7,8 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from genmodel_operator.api import labels
-from genmodel_operator.api.reasons import Reason, explain
-from genmodel_operator.api.v1alpha1 import GenerativeModel, GenerativeModelStatus, ModelStatus
+from genmodel_operator.api.reasons import AnyReason, Reason, explain
+from genmodel_operator.api.v1alpha1 import (
+    Condition,
+    ConditionStatus,
+    GenerativeModel,
+    GenerativeModelStatus,
+    ModelStatus,
+)
 from genmodel_operator.controller import children, steps
 from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
@@ -67,7 +73,18 @@ class Reconciler:
         self._waiting_for_nodes: set[Key] = set()
 
     async def __call__(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
-        """Reconcile one model; return when to look again."""
+        """Reconcile one model; return when to look again.
+
+        What the API server does not do now (time-out, conflict, overload) is an everyday answer: one line, and later
+        again. Nothing is said in status, because nothing is known. Any other exception is a bug and goes up.
+        """
+        try:
+            return await self._reconcile(key, resync=resync)
+        except KubeError as error:
+            log.warning("the API server did not do it, tried again: %s", error, extra={"model": "/".join(key)})
+            return Outcome(retry=True)
+
+    async def _reconcile(self, key: Key, *, resync: bool) -> Outcome:
         found = await self._get(key)
         if found is None:
             return self._forget(key)
@@ -85,6 +102,8 @@ class Reconciler:
             ctx.look_again(hold_seconds)
         elif not await self._report(key, model, status):
             ctx.look_again(PROGRESS_SECONDS)
+        for reason, message in ctx.tidings:
+            self._events.record(model, tiding(reason, message, self._tools.now()))
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
     async def _get(self, key: Key) -> dict[str, Any] | None:
@@ -172,9 +191,17 @@ async def _run_step(ctx: Context, name: str, step: Step) -> None:
     except StepError:
         raise
     except KubeError as error:
+        log.warning("%s failed and is tried again: %s", name, error, extra={"model": f"{ctx.namespace}/{ctx.name}"})
         message = explain(Reason.RETRYING, step=name, detail=str(error))
         ctx.failures.append(StepFailure(name, Reason.RETRYING, message, stalled=False))
         ctx.retry = True
+
+
+def tiding(reason: AnyReason, message: str, now: str) -> Condition:
+    """Return what is told by an Event alone in the form of a condition, as the recorder takes it."""
+    return Condition(
+        type=reason.value, status=ConditionStatus.TRUE, last_transition_time=now, reason=reason.value, message=message
+    )
 
 
 def world_of(ctx: Context) -> World:

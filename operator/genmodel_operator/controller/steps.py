@@ -38,7 +38,8 @@ async def match(ctx: Context) -> None:
 
     The commit stays the one that this repository and branch were resolved to first.
     """
-    ctx.commit = pinned_commit(ctx.model.spec.model, ctx.model.spec.revision, ctx.revisions)
+    repository, source_revision = ctx.model.spec.model, ctx.model.spec.revision
+    ctx.commit = pinned_commit(repository, source_revision, ctx.revisions) or _served_commit(ctx)
     if ctx.commit is not None:
         ctx.current = frozen_at(ctx, ctx.commit)
 
@@ -49,6 +50,18 @@ def pinned_commit(repository: str, source_revision: str, revisions: list[Revisio
         if revision.model.repository == repository and revision.source_revision == source_revision:
             return revision.model.commit
     return None
+
+
+def _served_commit(ctx: Context) -> str | None:
+    """Return the commit that serves, where its revision was edited or deleted by hand: that starts no rollout.
+
+    Only while nobody changed the spec since it was observed.
+    """
+    status = ctx.model.status
+    same = status.model is not None and status.model.repository == ctx.model.spec.model
+    if status.model is None or not same or ctx.serving is None:
+        return None
+    return status.model.commit if status.observed_generation == ctx.model.metadata.generation else None
 
 
 def frozen_at(ctx: Context, commit: str) -> Revision | None:

@@ -4,7 +4,8 @@ A server-side apply that changes nothing is still a request. Comparing first mak
 quiet: no write in steady state, none at a restart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -21,8 +22,19 @@ _OMITTED_WHEN_FALSE = frozenset(
 _OMITTED_WHEN_EMPTY = frozenset({"labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "data"})
 """Maps that the server does not store when they are empty."""
 
+_ATOMIC_MAPS = frozenset({"selector", "matchLabels", "podSelector", "namespaceSelector"})
+"""Maps that are one value: one more label in the Service's selector, and it finds no pod."""
+
 _QUANTITY_PARENTS = frozenset({"limits", "requests"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that we mean and that is not as we mean it; ``live`` is None where it is absent."""
+
+    path: str
+    live: Any
 
 
 def is_applied(live: Mapping[str, Any] | None, desired: Mapping[str, Any]) -> bool:
@@ -31,29 +43,60 @@ def is_applied(live: Mapping[str, Any] | None, desired: Mapping[str, Any]) -> bo
     ``desired`` carries its hash as an annotation, so a field that we no longer mean is noticed too.
     Fields and list entries of others are ignored.
     """
-    return live is not None and _same(live, desired, field="", parent="")
+    return live is not None and next(_differences(live, desired, _ROOT), None) is None
 
 
-def _same(live: Any, desired: Any, *, field: str, parent: str) -> bool:
-    if field == "data" and live == desired:
+def differences(live: Mapping[str, Any], desired: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """Return what of ``desired`` is not so in ``live``; nothing where ``is_applied`` holds."""
+    return tuple(_differences(live, desired, _ROOT))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in an object: its path for people, the field's name and that of the field around it."""
+
+    path: str = ""
+    field: str = ""
+    parent: str = ""
+
+    def member(self, key: str) -> "_Place":
+        return _Place(f"{self.path}.{key}" if self.path else key, key, self.field)
+
+    def entry(self, name: object) -> "_Place":
+        return _Place(f"{self.path}[{name}]")
+
+
+_ROOT = _Place()
+
+
+def _differences(live: Any, desired: Any, place: _Place) -> Iterator[Difference]:
+    if place.field == "data" and live == desired:
         # A ControllerRevision's: the longest of all, and given back as it was sent.
-        return True
+        return
     if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and all(
-            _same_field(live, key, value, parent=field) for key, value in desired.items()
-        )
-    if isinstance(desired, list | tuple):
-        return isinstance(live, list) and _same_list(live, desired, field)
+        yield from _map_differences(live, desired, place)
+    elif isinstance(desired, list | tuple):
+        yield from _list_differences(live, desired, place)
+    elif not _is_same_value(live, desired, place):
+        yield Difference(place.path, live)
+
+
+def _is_same_value(live: Any, desired: Any, place: _Place) -> bool:
     if live == desired:
         return isinstance(live, bool) == isinstance(desired, bool)
-    is_quantity = parent in _QUANTITY_PARENTS or field in _QUANTITY_FIELDS
+    is_quantity = place.parent in _QUANTITY_PARENTS or place.field in _QUANTITY_FIELDS
     return is_quantity and _quantity(live) is not None and _quantity(live) == _quantity(desired)
 
 
-def _same_field(live: Mapping[str, Any], key: str, desired: Any, *, parent: str) -> bool:
-    if key not in live:
-        return _means_absent(key, desired)
-    return _same(live[key], desired, field=key, parent=parent)
+def _map_differences(live: Any, desired: Mapping[str, Any], place: _Place) -> Iterator[Difference]:
+    if not isinstance(live, Mapping) or (place.field in _ATOMIC_MAPS and live.keys() - desired.keys()):
+        yield Difference(place.path, live)
+        return
+    for key, value in desired.items():
+        if key in live:
+            yield from _differences(live[key], value, place.member(key))
+        elif not _means_absent(key, value):
+            yield Difference(place.member(key).path, None)
 
 
 def _means_absent(key: str, desired: Any) -> bool:
@@ -66,17 +109,23 @@ def _means_absent(key: str, desired: Any) -> bool:
     return not desired and (key in _OMITTED_WHEN_FALSE or key in _OMITTED_WHEN_EMPTY)
 
 
-def _same_list(live: Sequence[Any], desired: Sequence[Any], field: str) -> bool:
-    keys = merge_keys(desired, field)
-    if keys is None:
-        return len(live) == len(desired) and all(
-            _same(mine, wanted, field="", parent="") for mine, wanted in zip(live, desired, strict=True)
-        )
+def _list_differences(live: Any, desired: Sequence[Any], place: _Place) -> Iterator[Difference]:
+    keys = merge_keys(desired, place.field)
+    if keys is None or not isinstance(live, list):
+        if not isinstance(live, list) or len(live) != len(desired) or not _is_same_list(live, desired):
+            yield Difference(place.path, live)
+        return
     found = {identity(item, keys): item for item in live if isinstance(item, Mapping)}
-    return all(
-        (entry := found.get(identity(wanted, keys))) is not None and _same(entry, wanted, field="", parent="")
-        for wanted in desired
-    )
+    for wanted in desired:
+        entry, inner = found.get(identity(wanted, keys)), place.entry(wanted.get("name", wanted[keys[0]]))
+        if entry is None:
+            yield Difference(inner.path, None)
+        else:
+            yield from _differences(entry, wanted, inner)
+
+
+def _is_same_list(live: Sequence[Any], desired: Sequence[Any]) -> bool:
+    return all(next(_differences(*pair, _ROOT), None) is None for pair in zip(live, desired, strict=True))
 
 
 def _quantity(value: Any) -> Decimal | None:

@@ -48,7 +48,7 @@ class ChildCache:
     def __init__(self) -> None:
         self._entries: dict[str, dict[tuple[str, str], _Entry]] = {}
         self._names: dict[tuple[str, str, str], set[str]] = {}
-        self._deleted: dict[str, None] = {}
+        self._deleted: dict[str, int] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -62,13 +62,14 @@ class ChildCache:
     def put(self, kind: Kind, obj: Mapping[str, Any]) -> bool:
         """Remember an object as an answer or event showed it; return whether it differs from what was known.
 
-        An older version never replaces a newer one, and nothing brings back what was seen deleted.
+        An older version never replaces a newer one, nor does it bring back what was seen deleted. A newer one does:
+        a watch by label calls an object deleted when somebody takes the label away.
         """
         metadata = obj["metadata"]
         key = (kind.plural, metadata.get("namespace", ""), metadata["name"])
         version, uid = _version(metadata), metadata.get("uid", "")
         known = self._entry(*key)
-        if uid in self._deleted or (known is not None and version <= known.version):
+        if version <= self._deleted.get(uid, -1) or (known is not None and version <= known.version):
             return False
         self._forget(key)
         entry = _entry(kind, obj, version)
@@ -106,7 +107,7 @@ class ChildCache:
 
     def _remove(self, kind: Kind, obj: Mapping[str, Any]) -> bool:
         metadata = obj["metadata"]
-        self._remember_deletion(metadata.get("uid", ""))
+        self._remember_deletion(metadata.get("uid", ""), _version(metadata))
         key = (kind.plural, metadata.get("namespace", ""), metadata["name"])
         known = self._entry(*key)
         # A new object may have taken the name already; its own event is then older news than it.
@@ -114,9 +115,9 @@ class ChildCache:
             self._forget(key)
         return True
 
-    def _remember_deletion(self, uid: str) -> None:
+    def _remember_deletion(self, uid: str, version: int) -> None:
         if uid:
-            self._deleted[uid] = None
+            self._deleted[uid] = version
         while len(self._deleted) > _REMEMBERED_DELETIONS:
             del self._deleted[next(iter(self._deleted))]
 

@@ -23,12 +23,12 @@ from genmodel_operator import __version__
 from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.apply import as_applied, is_as_created
 from genmodel_operator.kube.errors import Expired, KubeError, NotFound, Unreachable, error_from
-from genmodel_operator.kube.kinds import Kind
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, POD, Kind
 from genmodel_operator.kube.transport import Transport
 from genmodel_operator.settings import Settings
 
 Object = dict[str, Any]
-Body = Object | list[Object]
+Body = Object | list[Object] | str
 
 USER_AGENT = f"{FIELD_MANAGER}/{__version__}"
 USER_MANAGER = "genmodel"
@@ -39,6 +39,7 @@ _APPLY_PATCH = "application/apply-patch+yaml"
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
+_YAML = "application/yaml"
 _BACKGROUND = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
 
 RequestObserver = Callable[[str, str, str, float], None]
@@ -172,13 +173,26 @@ class KubeClient:
             "PATCH", verb, kind, path, name=metadata["name"], query=query, body=body, content_type=_APPLY_PATCH
         )
 
+    async def read_page(self, namespace: str, pod: str, port: int, page: str) -> Object:
+        """Return a JSON page of a pod, fetched through the API server; needs the right to get ``pods/proxy``."""
+        path = f"{_path(POD, namespace, pod)}:{port}/proxy/{page}"
+        return await self._call("GET", "proxy", POD, path, name=pod)
+
     async def create(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
         """Create an object; ``AlreadyExists`` where the name is taken."""
         metadata = obj["metadata"]
-        body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        body: Body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         query = _query(fieldManager=FIELD_MANAGER)
         path = _path(kind, metadata.get("namespace"))
-        return await self._call("POST", "create", kind, path, name=metadata.get("name", ""), query=query, body=body)
+        content_type = _JSON
+        if kind is CONTROLLER_REVISION:
+            # Its data is kept byte by byte and may never change. What comes as YAML the server writes in its own form;
+            # JSON of ours it would write anew at the next patch, find changed, and refuse that and every later one.
+            content_type, body = _YAML, json.dumps(body, ensure_ascii=False)
+        name = metadata.get("name", "")
+        return await self._call(
+            "POST", "create", kind, path, name=name, query=query, body=body, content_type=content_type
+        )
 
     async def dry_run(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
         """Return an object as it would be created, without creating it; unknown fields are refused."""
@@ -210,6 +224,19 @@ class KubeClient:
         ]
         path = _path(kind, namespace, name)
         await self._call("PATCH", "take_over", kind, path, name=name, body=patch, content_type=_JSON_PATCH)
+
+    async def replace_spec(self, kind: Kind, obj: Mapping[str, Any], *, uid: str) -> Object:
+        """Give the object with this uid the whole ``spec`` of ``obj``, whoever owns its fields; returns it."""
+        metadata = obj["metadata"]
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "replace", "path": "/spec", "value": obj["spec"]},
+        ]
+        name, query = metadata["name"], _query(fieldManager=FIELD_MANAGER)
+        path = _path(kind, metadata.get("namespace"), name)
+        return await self._call(
+            "PATCH", "replace_spec", kind, path, name=name, query=query, body=patch, content_type=_JSON_PATCH
+        )
 
     async def delete(
         self,
@@ -290,7 +317,7 @@ def _query(**values: str | None) -> list[tuple[str, str]]:
 
 
 def _encode(body: Body) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode()
+    return (body if isinstance(body, str) else json.dumps(body, separators=(",", ":"))).encode()
 
 
 def _decode(data: bytes, *, verb: str, kind: str, name: str) -> Object:

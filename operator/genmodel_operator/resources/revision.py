@@ -35,7 +35,8 @@ class Revision:
         hash: SHA-256 of the inputs.
         inputs: the spec fields that a user set and that reach the pod, the commit, the update annotation.
         number: counts up with each new revision of a model.
-        source_revision: the branch, tag or commit that was resolved to the commit; the last one where several were.
+        source_revision: the branch, tag or commit that was resolved to the commit; the last one where several were;
+            empty where somebody took that annotation away.
         model: what the repository holds at that commit.
         plan: how it is served.
         engine_image, engine_name: what serves it.
@@ -187,14 +188,15 @@ def _revision_from(found: Mapping[str, Any]) -> Revision:
     if data["format"] != DATA_FORMAT:
         raise ValueError(f"its data has format {data['format']}, not {DATA_FORMAT}")
     full_hash = inputs_hash(data["inputs"])
-    if metadata["labels"][labels.REVISION] != revision_id(full_hash):
-        raise ValueError("its label names another revision")
+    # Its labels can be edited by hand; its name cannot.
+    if not metadata["name"].endswith(f"-{revision_id(full_hash)}"):
+        raise ValueError("its name is that of another revision")
     return Revision(
         id=revision_id(full_hash),
         hash=full_hash,
         inputs=data["inputs"],
         number=int(found["revision"]),
-        source_revision=metadata["annotations"][labels.SOURCE_REVISION],
+        source_revision=str((metadata.get("annotations") or {}).get(labels.SOURCE_REVISION, "")),
         model=ModelStatus.model_validate(data["model"]),
         plan=plan_from_json(data["plan"]),
         engine_image=data["engine"]["image"],

@@ -229,9 +229,32 @@ def test_small_commands_load_no_client() -> None:
     assert not {name for name in ("kopf", "kubernetes", "huggingface_hub", "pydantic") if f"'{name}'" in said}
 
 
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        pytest.param(["m"], "no cluster to ask: neither KUBECONFIG nor ~/.kube/config names one; name one", id="none"),
+        pytest.param(["m", "-w", "-o", "json"], "-o json: -w shows a screen; leave one of both out", id="a live form"),
+        pytest.param(["m", "-A"], "-A: m is in one namespace; name it with -n", id="one model of all namespaces"),
+        pytest.param(["m", "--timeout", "9"], "--timeout: is for -w, which waits", id="a limit on nothing"),
+        pytest.param(["m", "--fail-fast"], "--fail-fast: is for -w, which waits", id="impatience for nothing"),
+    ],
+)
+def test_status_says_what_is_wrong(options: list[str], want: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", *options], OFFLINE) == 2
+    assert capsys.readouterr() == ("", f"genmodel: {want}\n")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "1.5"])
+def test_a_time_that_is_none(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "m", "-w", "--timeout", seconds])
+    assert ended.value.code == 2
+    assert "is not a whole number of seconds, such as 900" in capsys.readouterr().err
+
+
 def test_every_command_has_help() -> None:
     text = build_parser().format_help()
-    for command in ("run", "crd", "plan", "render", "facts", "estimate", "update", "version"):
+    for command in ("run", "crd", "status", "plan", "render", "facts", "estimate", "update", "version"):
         assert f"    {command} " in text
     assert "exit codes:" in text
 

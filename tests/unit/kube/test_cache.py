@@ -247,3 +247,21 @@ class TestPods:
         assert found is not None
         assert found["spec"] == {"initContainers": [], "containers": []}
         assert found["status"] == {}
+
+
+class TestLabelsTakenAway:
+    """A watch by label calls an object deleted when its label goes; it may come back."""
+
+    def test_a_newer_version_of_what_was_called_deleted_is_taken_in(self) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1))
+        cache.observe(DEPLOYMENT, "DELETED", an_object(version=2))
+        assert replicas(cache) is None
+        assert cache.put(DEPLOYMENT, an_object(version=3))
+        assert replicas(cache) == 1
+
+    def test_the_version_that_was_called_deleted_is_not(self) -> None:
+        cache = ChildCache()
+        cache.observe(DEPLOYMENT, "DELETED", an_object(version=2))
+        assert not cache.put(DEPLOYMENT, an_object(version=2))
+        assert replicas(cache) is None

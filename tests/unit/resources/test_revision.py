@@ -143,13 +143,26 @@ def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
         pytest.param(changed(("data", "plan", "memory"), None), id="a plan without memory"),
         pytest.param(changed(("data", "model"), {"repository": "org/name"}), id="half a model"),
         pytest.param(changed(("data", "template"), None), id="no template"),
-        pytest.param(changed(("metadata", "labels"), None), id="no labels"),
+        pytest.param(changed(("metadata", "name"), "mistral-0000000000"), id="a name of another revision"),
         pytest.param(changed(("revision",), "many"), id="no number"),
     ],
 )
 def test_what_is_not_ours_or_corrupt_is_refused(found: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"^ControllerRevision .* does not hold a revision: "):
         revision_from_object(found)
+
+
+@pytest.mark.parametrize(
+    ("found", "want_source_revision"),
+    [
+        pytest.param(changed(("metadata", "labels"), None), "main", id="no labels"),
+        pytest.param(changed(("metadata", "labels", labels.REVISION), "stolen"), "main", id="another label"),
+        pytest.param(changed(("metadata", "annotations"), None), "", id="no annotations"),
+        pytest.param(changed(("metadata", "annotations", labels.PLAN), "{}"), "main", id="another plan to look at"),
+    ],
+)
+def test_what_can_be_edited_by_hand_changes_no_revision(found: dict[str, Any], want_source_revision: str) -> None:
+    assert revision_from_object(found) == replace(frozen(), source_revision=want_source_revision)
 
 
 def test_fields_of_a_later_release_are_ignored() -> None:
