@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from bench.api import PATHS, Milestones, Object, PlainClient, spread
-from bench.control_plane import NAMESPACE, a_wish, clear, quantile, seconds
+from bench.control_plane import NAMESPACE, a_wish, clear
 from bench.process import OperatorProcess
+from bench.timings import quantile, seconds
 from genmodel_operator.api import labels
 from tests.fakes.hand_node import DONE, NOT_YET, container, pod_status, serving
 from tests.situations.patients import PRODUCT

@@ -93,6 +93,10 @@ class ChildCache:
         """Yield namespace and name of every object of a kind, with a number that changes with its content."""
         return ((key, entry.digest) for key, entry in self._entries.get(kind.plural, {}).items())
 
+    def all_of(self, kind: Kind) -> list[Object]:
+        """Return what was last seen of every object of a kind; some may be gone."""
+        return [_unpack(entry) for entry in self._entries.get(kind.plural, {}).values()]
+
     def drop(self, kind: Kind, namespace: str, name: str) -> None:
         """Forget an object that a live read did not find."""
         self._forget((kind.plural, namespace, name))

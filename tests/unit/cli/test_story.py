@@ -77,7 +77,7 @@ async def test_the_whole_story() -> None:
         pytest.param({"list_pods": FORBIDDEN, "list_events": FORBIDDEN}, (PODS_FORBIDDEN, EVENTS_FORBIDDEN), id="both"),
     ],
 )
-async def test_what_may_not_be_read_is_a_note(fails: dict[str, KubeError], want: tuple[str, ...]) -> None:
+async def test_what_may_not_be_read_is_a_note(fails: dict[str, Any], want: tuple[str, ...]) -> None:
     story = await reporter(Client(**fails)).story("team-a", "mistral")
     assert story.notes == want
 

@@ -56,15 +56,15 @@ def test_the_way_on_names_the_model_that_is_there(capsys: pytest.CaptureFixture[
     assert "fables" not in said
 
 
-NOTHING = Environment("none", "", "a real node needs root; no container engine answers")
+NOTHING = Environment("none", "", "a real node needs root; no container engine answers", "no engine")
 
 
 @pytest.mark.parametrize(
     ("environ", "found", "want"),
     [
-        pytest.param({}, Environment("node", "", ""), "local", id="root on Debian"),
-        pytest.param({}, Environment("kind", "", ""), "kind", id="an engine with kind"),
-        pytest.param({"IMAGE_REGISTRY": "r.example"}, Environment("node", "", ""), "foreign", id="a named cluster"),
+        pytest.param({}, Environment("node", "", "", ""), "local", id="root on Debian"),
+        pytest.param({}, Environment("kind", "", "", ""), "kind", id="an engine with kind"),
+        pytest.param({"IMAGE_REGISTRY": "r.example"}, Environment("node", "", "", ""), "foreign", id="a named cluster"),
         pytest.param({"IMAGE_REGISTRY": "r.example"}, NOTHING, "foreign", id="nothing but a named cluster"),
     ],
 )

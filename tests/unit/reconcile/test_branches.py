@@ -52,7 +52,7 @@ def test_what_is_not_known_after_a_restart_is_spread_over_the_interval(
 
 
 def test_two_hundred_models_do_not_ask_at_once() -> None:
-    found = Branches(HubSettings(), count=[].append, clock=Clock())
+    found = Branches(HubSettings(), count=list[str]().append, clock=Clock())
     left = sorted(found.seconds_left(Key("n", str(index)), WISH, PINNED) for index in range(200))
     assert left[0] >= 0
     assert left[-1] <= HubSettings().pinned_check_seconds
@@ -188,7 +188,7 @@ def a_context(hub: Hub, known: Branches, *revisions: Revision, status: Any = Non
 
 def due(clock: Clock) -> Branches:
     """A schedule on which the next check is due."""
-    return Branches(SETTINGS, count=[].append, clock=clock, random_between=lambda low, _high: low)
+    return Branches(SETTINGS, count=list[str]().append, clock=clock, random_between=lambda low, _high: low)
 
 
 async def test_a_branch_that_moved_is_said_with_both_commits_and_the_ways_out(clock: Clock) -> None:

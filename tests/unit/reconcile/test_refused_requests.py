@@ -76,7 +76,7 @@ class Seen:
 def reconciler(verb: str, error: Exception) -> Reconciler:
     parts: dict[str, Any] = {"client": Client(verb, error), "hub": None, "inventory": None, "runtimes": None}
     tools = Tools(cache=ChildCache(), settings=Settings(), now=lambda: "2026-11-24T10:00:00Z", **parts)
-    return Reconciler(tools=tools, events=Events(), pace=StatusPace(lambda: 0.0))  # type: ignore[arg-type]
+    return Reconciler(tools=tools, events=Events(), pace=StatusPace(lambda: 0.0), is_busy=lambda: False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "apply_status"])

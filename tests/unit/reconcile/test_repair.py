@@ -10,7 +10,7 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel
 from genmodel_operator.controller.contest import FREE_REPAIRS, Contests
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.errors import Waiting
-from genmodel_operator.controller.reconcile import notice
+from genmodel_operator.controller.reconcile import tiding
 from genmodel_operator.controller.repair import is_held_back, note_write
 from genmodel_operator.controller.steps import match
 from genmodel_operator.kube.cache import ChildCache
@@ -72,7 +72,7 @@ def test_one_edit_too_many_is_left_told_and_looked_at_later() -> None:
     assert ctx.after_seconds == 10.0
     ((reason, message),) = ctx.tidings
     assert message.startswith("the Deployment mistral-1: spec.replicas is changed again and again by other-operator;")
-    assert event_type(notice(reason, message, "2026-11-24T10:00:00Z").reason) == "Warning"
+    assert event_type(tiding(reason, message, "2026-11-24T10:00:00Z").reason) == "Warning"
 
 
 def test_one_deletion_too_many_waits() -> None:

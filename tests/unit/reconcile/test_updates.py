@@ -43,7 +43,7 @@ def test_another_default_engine_is_said_with_both_images_and_the_command() -> No
 
 
 def test_an_engine_image_of_the_users_own_is_never_old() -> None:
-    own = {"engine": {"image": "own:1"}}
+    own: dict[str, Any] = {"engine": {"image": "own:1"}}
     assert Updates(Settings(engines=EngineSettings(gpu_image="vllm:9"))).notice(a_model(**own), frozen(**own)) is None
 
 

@@ -8,8 +8,9 @@ import pytest
 from genmodel_operator.resources.placement import Site, requests_of, room_is_made, takes
 
 GPU = "nvidia.com/gpu"
+TWO_GPUS: Any = {GPU: "2"}
 GROUP = {"nvidia.com/gpu.product": "NVIDIA-L4"}
-OWN = {
+OWN: Any = {
     "affinity": {
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -53,17 +54,17 @@ OLD = a_pod("old", wants())
     [
         pytest.param([site(OLD)], wants(), 1, True, id="the old one holds the only device"),
         pytest.param([site(a_pod("theirs", wants()))], wants(), 1, False, id="somebody else holds it"),
-        pytest.param([site(OLD, node=a_node(**{GPU: "2"}))], wants(), 1, False, id="it lacks no room"),
+        pytest.param([site(OLD, node=a_node(**TWO_GPUS))], wants(), 1, False, id="it lacks no room"),
         pytest.param([site(OLD)], wants(gpu="2"), 1, False, id="one device is not enough"),
         pytest.param(
-            [site(OLD, a_pod("theirs", wants()), node=a_node(**{GPU: "2"}))],
+            [site(OLD, a_pod("theirs", wants()), node=a_node(**TWO_GPUS))],
             wants(gpu="2"),
             1,
             False,
             id="the other one is somebody else's",
         ),
         pytest.param(
-            [site(OLD, node=a_node(**{GPU: "2"}))], wants(gpu="2"), 1, True, id="its device and a free one are enough"
+            [site(OLD, node=a_node(**TWO_GPUS))], wants(gpu="2"), 1, True, id="its device and a free one are enough"
         ),
         pytest.param([site(OLD)], wants(), 2, False, id="two pods do not fit in the place of one"),
         pytest.param([site(OLD), site(a_pod("old2", wants()))], wants(), 2, True, id="two in the place of two"),

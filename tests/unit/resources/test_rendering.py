@@ -44,7 +44,7 @@ def test_settings_that_do_not_reach_these_pods_leave_it(settings: Settings) -> N
 
 
 def test_what_the_user_set_himself_hides_a_setting() -> None:
-    own = {"source": {"hub": {"endpoint": "http://own"}}}
+    own: dict[str, Any] = {"source": {"hub": {"endpoint": "http://own"}}}
     assert of(Settings(hub=HubSettings(endpoint="http://mirror")), **own) == of(**own)
 
 

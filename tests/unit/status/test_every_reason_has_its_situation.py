@@ -12,8 +12,11 @@ from tests.situations.spec import SPEC
 
 
 def situations() -> list[str]:
-    reasons = [found.reason for found in (*SPEC, *PODS)]
-    reasons += [reason for scene in (*SCENES, *NODE_SCENES) for reason in scene.reasons]
+    reasons = [*(found.reason for found in SPEC), *(found.reason for found in PODS)]
+    for scene in SCENES:
+        reasons += scene.reasons
+    for node_scene in NODE_SCENES:
+        reasons += node_scene.reasons
     return [reason.value for reason in (*reasons, *rights.REASONS)]
 
 
