@@ -67,6 +67,15 @@ def hung(detail: str) -> Failure:
     )
 
 
+def no_folder(detail: str) -> Failure:
+    """Return the failure of a pod without a folder for temporary files."""
+    return Failure(
+        RuntimeReason.ENGINE_ENVIRONMENT,
+        f"no folder for temporary files may be written: {detail}",
+        ExitCode.ENGINE_REFUSED,
+    )
+
+
 def start_timeout(seconds: float, lines: Sequence[str]) -> Failure:
     """Return the failure of an engine that was killed because its start took too long."""
     last = next((bare for line in reversed(lines) if (bare := _bare(line).strip())), "")

@@ -199,7 +199,7 @@ def test_a_hanging_engine_core(pod_root: Path, site_packages: Path) -> None:
         document = server.pod.termination()
 
     assert (document["reason"], document["exitCode"]) == ("EngineHung", 23)
-    assert "1 requests were running" in document["message"]
+    assert "requests were waiting for the engine" in document["message"]
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
 
 
