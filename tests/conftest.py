@@ -4,10 +4,14 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
+from tests.cluster.errors import ClusterError
+from tests.cluster.images import vllm_site_packages
+from tests.platform import Platform, set_up
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -70,3 +74,19 @@ def real_cluster(environment: Environment) -> Cluster | HostedCluster:
     if environment.rung == "kind":
         return KindCluster(f"test-{os.getpid()}")
     return Cluster(f"node-{os.getpid()}", real_node=True)
+
+
+@pytest.fixture(scope="session")
+def platform(real_node: Cluster, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """Return a real node with the chart from real images and the local Hub; what takes long says how far it is."""
+    with showing_progress(pytestconfig):
+        return set_up(real_node, tmp_path_factory.mktemp("hub") / "hub.log")
+
+
+@pytest.fixture(scope="session")
+def site_packages() -> Path:
+    """Return the packages of the real vLLM on CPU."""
+    try:
+        return vllm_site_packages()
+    except ClusterError as error:
+        pytest.skip(str(error))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 def on_end_signals(callback: Callable[[], None]) -> None:
     """Call ``callback`` from a thread for each SIGTERM and SIGINT from now on; main thread only."""
     heard, written = socket.socketpair()
-    written.setblocking(False)
+    written.settimeout(0)
     signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
