@@ -44,21 +44,15 @@ class Figures:
     def measured(self) -> Measured:
         """Return the figures as ``/status`` tells them, each without what belongs to another one."""
         is_in_peak = self.is_set_aside_in_peak and self.set_aside is not None
-        tokens = _amount(self.kv_tokens)
         return Measured(
-            weights_gib=_amount(self.weights),
-            checkpoint_gib=_amount(self.checkpoint),
-            kv_cache_gib=_amount(self.kv_cache),
-            kv_tokens=None if tokens is None else int(tokens),
-            activation_gib=_amount(_less(self.peak, self.set_aside) if is_in_peak else self.peak),
-            non_torch_gib=_amount(_less(self.consumed, self.weights) if self.non_torch is None else self.non_torch),
-            cuda_graph_gib=_amount(self.graphs),
+            weights_gib=self.weights,
+            checkpoint_gib=self.checkpoint,
+            kv_cache_gib=self.kv_cache,
+            kv_tokens=None if self.kv_tokens is None else int(self.kv_tokens),
+            activation_gib=_less(self.peak, self.set_aside) if is_in_peak else self.peak,
+            non_torch_gib=_less(self.consumed, self.weights) if self.non_torch is None else self.non_torch,
+            cuda_graph_gib=self.graphs,
         )
-
-
-def _amount(figure: float | None) -> float | None:
-    """Return a figure that can be one: an engine that lacks memory prints what it lacks as less than nothing."""
-    return figure if figure is not None and figure >= 0 else None
 
 
 def _less(whole: float | None, part: float | None) -> float | None:
