@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, planning, start_up
+from bench import control_plane, planning, start_up, supervisor
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from examples.demo.steps import CHAT
@@ -28,6 +28,7 @@ def main() -> int:
     commands.add_parser("sizing", help="the planner's figures beside what real servers logged, and beside its peers")
     commands.add_parser("planning", help="the planner's own time: 1 000 nodes of 12 kinds, and the command")
     commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
+    commands.add_parser("supervisor", help="memory and processor of the supervisor beside a real engine under load")
     inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
@@ -47,6 +48,10 @@ def main() -> int:
     failed = outside(counts_of(args.models)) if args.command in ("all", "control-plane") else 0
     if args.command in ("all", "start-up"):
         run_start_up()
+    if args.command in ("all", "supervisor"):
+        rows = supervisor.measure()
+        print("\n".join(as_tables(rows)))
+        keep("supervisor", rows)
     return failed
 
 
