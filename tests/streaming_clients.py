@@ -81,7 +81,7 @@ class Clients:
             if self._is_enough():
                 return
             self._one_answer(api, kind)
-            time.sleep(pauses.uniform(0, LONGEST_PAUSE_SECONDS) * pauses.random())
+            time.sleep(pauses.uniform(0, LONGEST_PAUSE_SECONDS))
 
     def _connections(self, kind: str) -> Iterator[OpenAI]:
         if kind == "kept":

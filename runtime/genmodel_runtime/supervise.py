@@ -127,7 +127,8 @@ class Supervisor:
     def _supervise(self) -> Failure | None:
         event = self._next(self._started + self._settings.startup_seconds)
         if event is None:
-            return self._fail(start_timeout(self._settings.startup_seconds, self._engine.history()))
+            seconds = self._settings.startup_seconds
+            return self._fail(start_timeout(seconds, self._engine.history(), self._why_not_ready))
         if isinstance(event, Terminate):
             # While it loads, vLLM ignores SIGTERM; nobody waits for an answer yet.
             say("asked to end before the engine was ready")
