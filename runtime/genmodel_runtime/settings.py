@@ -38,6 +38,7 @@ class PodPaths:
     runtime_dir: Path = Path(contract.RUNTIME_DIR)
     models_dir: Path = Path(contract.MODELS_DIR)
     termination_log: Path = Path(contract.TERMINATION_LOG)
+    tmp_dir: Path = Path(contract.TMP_DIR)
 
     @classmethod
     def under(cls, root: Path) -> "PodPaths":
@@ -47,6 +48,7 @@ class PodPaths:
             runtime_dir=root / pod.runtime_dir.relative_to("/"),
             models_dir=root / pod.models_dir.relative_to("/"),
             termination_log=root / pod.termination_log.relative_to("/"),
+            tmp_dir=root / pod.tmp_dir.relative_to("/"),
         )
 
 

@@ -83,8 +83,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Run the engine until it ends; return the exit code of the container."""
+        tmp_dir = self._settings.paths.tmp_dir
         try:
-            folder = tempfile.TemporaryDirectory(prefix="genmodel-traffic-", ignore_cleanup_errors=True)
+            tmp_dir.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix="genmodel-", dir=tmp_dir, ignore_cleanup_errors=True)
         except OSError as error:
             return int(self._fail(no_folder(str(error))).exit_code)
         with folder as path:

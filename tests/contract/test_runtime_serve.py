@@ -211,3 +211,14 @@ def test_serve_needs_nothing_but_the_standard_library() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_a_pod_without_a_folder_for_temporary_files(tmp_path: Path) -> None:
+    (tmp_path / "pod").mkdir()
+    (tmp_path / "pod/tmp").write_text("a file where a folder is needed")
+    with serving(tmp_path) as pod:
+        assert pod.wait() == 20
+        document = pod.termination()
+    assert document["reason"] == "EngineEnvironment"
+    assert "no folder for temporary files may be written" in document["message"]
+    assert str(tmp_path / "pod/tmp") in document["message"]
