@@ -78,7 +78,7 @@ class Context:
         pods: live server pods.
         runtimes: runtime status documents by pod name.
         failures: steps that could not go on.
-        notices: what the user is told by an Event alone, with its reason.
+        event_notes: what the user is told by an Event alone, with its reason.
         replaced: a revision that never served, whose place ``current`` takes under the same id.
         lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
         may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
@@ -101,7 +101,7 @@ class Context:
     pods: list[Object] = field(default_factory=list)
     runtimes: dict[str, Object] = field(default_factory=dict)
     failures: list[StepFailure] = field(default_factory=list)
-    notices: list[tuple[AnyReason, str]] = field(default_factory=list)
+    event_notes: list[tuple[AnyReason, str]] = field(default_factory=list)
     replaced: Revision | None = None
     lacks_nodes: bool = False
     may_replan: bool = False

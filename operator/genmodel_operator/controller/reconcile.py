@@ -86,7 +86,7 @@ class Reconciler:
         await self._run_steps(ctx)
         self._remember(key, ctx)
         await self._report(key, model, summarise(model, world_of(ctx), self._tools.now()))
-        for reason, message in ctx.notices:
+        for reason, message in ctx.event_notes:
             self._events.record(model, notice(reason, message, self._tools.now()))
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
