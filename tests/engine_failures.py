@@ -37,7 +37,7 @@ class Refusal:
     config: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str | None] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     modes: Mapping[str, int] = field(default_factory=dict)
     eager: bool = True
@@ -102,6 +102,19 @@ QUICK = (
         arguments=("--quantization", "awq"),
     ),
     Refusal(
+        "a quantisation that a CPU does not run",
+        "EngineQuantizationRefused",
+        ("the quantisation modelopt on cpu",),
+        arguments=("--quantization", "modelopt"),
+    ),
+    Refusal(
+        "another quantisation than the stored one",
+        "EngineQuantizationRefused",
+        ("stored as compressed-tensors", "run as awq"),
+        config={"quantization_config": {"quant_method": "compressed-tensors"}},
+        arguments=("--quantization", "awq"),
+    ),
+    Refusal(
         "heads that do not divide",
         "EngineBadParallelSize",
         ("4 attention heads", "3 devices"),
@@ -151,7 +164,7 @@ SLOW = (
         exit_code=21,
         config={"max_position_embeddings": 131072},
         arguments=("--max-model-len", "131072", "--kv-cache-memory-bytes", str(64 * 1024**2)),
-        environ={"VLLM_CPU_KVCACHE_SPACE": ""},
+        environ={"VLLM_CPU_KVCACHE_SPACE": None},
     ),
     Refusal(
         "a cache larger than the memory",

@@ -89,16 +89,17 @@ def serving(
     runtime: Path = ROOT / "runtime",
     port: int = 0,
     prefix: Sequence[str] = (),
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str | None] | None = None,
 ) -> Iterator[Server]:
-    """Serve a folder with a model; that of ``prepare`` unless one is named.
+    """Serve a folder with a model; that of ``prepare`` unless one is named. None unsets a variable.
 
     ``prefix`` is a command that runs the container's command, such as one that takes rights away.
     """
     port, home = port or free_port(), root / "home"
     home.mkdir(parents=True, exist_ok=True)
     folder = model or root / "models" / MODEL.refs["main"]
-    engine_environ = {
+    wanted: dict[str, str | None] = {
+        "GENMODEL_STARTUP_SECONDS": str(START_SECONDS),
         "HOME": str(home),
         "HF_HUB_OFFLINE": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -109,7 +110,7 @@ def serving(
         "serve",
         *("--engine-port", str(port), "--propagation-seconds", "1"),
         root=root,
-        environ=serve_environ(**{"GENMODEL_STARTUP_SECONDS": str(START_SECONDS), **engine_environ}),
+        environ=serve_environ(**{name: value for name, value in wanted.items() if value is not None}),
         runtime=runtime,
         python_path=[site_packages],
         engine_args=[
