@@ -41,8 +41,9 @@ WATCHING_SECONDS = 30.0
 NODES_SETTLE_SECONDS = 1.0
 """Changes of nodes within this time count as one."""
 STARTUP_DELAY_CAP_SECONDS = 5.0
-YOUNG_OBJECTS = 10_000
-"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred."""
+YOUNG_OBJECTS = 2_000
+"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred.
+More would be faster and leave events of kopf, which are cycles, in memory for longer."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -262,10 +263,10 @@ def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
 
 
 def _spare_garbage_collection() -> None:
-    """Keep the collector from looking again and again at what the imports made, and at every decoded answer."""
+    """Keep the collector from looking again and again at what the imports made, and at each decoded answer."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    gc.set_threshold(YOUNG_OBJECTS, 5, 5)
 
 
 def _log_failure(error: BaseException) -> None:
