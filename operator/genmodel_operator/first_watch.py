@@ -1,4 +1,4 @@
-"""Whether the informer has begun to watch models: where our kind goes at the wrong moment it runs and watches nothing."""
+"""Whether the informer watches models: where our kind goes at the wrong moment it runs and watches nothing."""
 
 import asyncio
 import logging
