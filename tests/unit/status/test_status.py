@@ -280,3 +280,21 @@ def condition(kind: str, status: str, reason: str) -> Condition:
 def test_eventful_conditions(before: list[Any], after: list[Any], want: list[str]) -> None:
     changed = eventful_conditions([condition(*found) for found in before], [condition(*found) for found in after])
     assert [found.type for found in changed] == want
+
+
+@pytest.mark.parametrize(
+    ("replicas", "want_ready", "want_available"),
+    [
+        pytest.param(1, "1 of 1 replicas answer", "1 of 1 replicas answer", id="scaled down to one"),
+        pytest.param(3, "3 of 3 replicas answer", "3 of 3 replicas answer", id="all of three"),
+        pytest.param(0, "no replicas are wanted", "3 of 3 replicas answer", id="none is wanted any more"),
+    ],
+)
+def test_replicas_on_their_way_out_are_not_told_as_too_many(
+    replicas: int, want_ready: str, want_available: str
+) -> None:
+    pods = [a_ready_pod(f"pod-{number}") for number in range(3)]
+    status = summarise(a_model(replicas=replicas), world(pods=pods), NOW)
+    told = {condition.type: condition.message for condition in status.conditions}
+    assert told["Ready"].startswith(want_ready)
+    assert told["Available"].startswith(want_available)
