@@ -281,8 +281,7 @@ def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
 def _available(model: GenerativeModel, world: World) -> _Verdict:
     ready, desired = world.ready_pods(world.serving), model.spec.desired_replicas
     if ready > 0:
-        message = explain(Reason.SERVING, ready=ready, desired=desired, url=world.url)
-        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.TRUE, Reason.SERVING, message)
+        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.TRUE, Reason.SERVING, _serving(world, ready, desired))
     if desired == 0:
         return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, Reason.SUSPENDED, explain(Reason.SUSPENDED))
     reason, message = _hindrance(world)
@@ -305,9 +304,13 @@ def _ready(model: GenerativeModel, world: World) -> _Verdict:
     ready = world.ready_pods(world.current)
     at_home = world.current is not None and world.current == world.serving
     if not world.failures and at_home and ready >= desired:
-        message = explain(Reason.SERVING, ready=ready, desired=desired, url=world.url)
-        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING, message)
+        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING, _serving(world, ready, desired))
     return _not_ready(world, ready, desired)
+
+
+def _serving(world: World, ready: int, desired: int) -> str:
+    """Return how many replicas answer; those that are on their way out are not told as too many."""
+    return explain(Reason.SERVING, ready=min(ready, desired) or ready, desired=desired or ready, url=world.url)
 
 
 def _not_ready(world: World, ready: int, desired: int) -> _Verdict:

@@ -326,3 +326,21 @@ def test_the_event_of_a_plan_tells_what_was_resolved_with_it() -> None:
 )
 def test_is_told_by_the_cluster(kind: str, reason: str, want: bool) -> None:
     assert is_told_by_the_cluster([condition(kind, "False", reason)]) is want
+
+
+@pytest.mark.parametrize(
+    ("replicas", "want_ready", "want_available"),
+    [
+        pytest.param(1, "1 of 1 replicas answer", "1 of 1 replicas answer", id="scaled down to one"),
+        pytest.param(3, "3 of 3 replicas answer", "3 of 3 replicas answer", id="all of three"),
+        pytest.param(0, "no replicas are wanted", "3 of 3 replicas answer", id="none is wanted any more"),
+    ],
+)
+def test_replicas_on_their_way_out_are_not_told_as_too_many(
+    replicas: int, want_ready: str, want_available: str
+) -> None:
+    pods = [a_ready_pod(f"pod-{number}") for number in range(3)]
+    status = summarise(a_model(replicas=replicas), world(pods=pods), NOW)
+    told = {condition.type: condition.message for condition in status.conditions}
+    assert told["Ready"].startswith(want_ready)
+    assert told["Available"].startswith(want_available)
