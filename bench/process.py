@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 METRICS_PORT = 8080
 WRITES = ("apply", "apply_status", "create", "delete", "replace_spec", "take_over")
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 
 
