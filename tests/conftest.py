@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+"""For every property of the tree: how long an example takes says only how loaded the machine is."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
