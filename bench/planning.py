@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from genmodel_operator.sizing.accelerators import read_inventory
+from genmodel_operator.sizing.accelerators import Inventory, read_inventory
 from tests import builders_nodes as nodes
 from tests.builders_nodes import Node, labelled
 from tests.builders_sizing import LLAMA_33_70B, a_plan, facts_of
+from tests.fakes.hub import HubServer
+from tests.fakes.hub_models import standard_repositories
 
 KINDS = [
     (nodes.GFD_L4, {"nvidia.com/gpu": "8"}),
@@ -67,29 +69,40 @@ def measure() -> dict[str, dict[str, str]]:
     text, inventory = json.dumps(cluster), read_inventory(cluster)
     parsing = milliseconds(lambda: json.loads(text))
 
-    def first() -> None:
+    def first(found: Inventory) -> None:
         # Facts of its own: what was computed of a model is kept with its facts.
-        a_plan(replace(facts, config=dict(facts.config)), inventory=inventory)
+        a_plan(replace(facts, config=dict(facts.config)), inventory=found)
 
     return {
         f"inventory of {NODES} nodes of {len(KINDS)} kinds": row(
             milliseconds(lambda: read_inventory(cluster)), parsing
         ),
-        "a model's first plan on it": row(milliseconds(first), parsing),
+        "a model's first plan on it": row(milliseconds(lambda: first(inventory)), parsing),
+        "both together": row(milliseconds(lambda: first(read_inventory(cluster))), parsing),
         "a model's next plan on it": row(milliseconds(lambda: a_plan(facts, inventory=inventory)), parsing),
-        "genmodel plan, start to answer": row(*command()),
+        **commands(),
     }
 
 
-def command() -> tuple[float, float]:
-    """Return the time of the whole command for a configuration file, and of an interpreter that parses arguments."""
+def commands() -> dict[str, dict[str, str]]:
+    """Return the times of the whole command beside an interpreter that parses arguments.
+
+    Once for a configuration file, once with the Hub near: a local one that speaks the Hub's protocol.
+    """
+    least = run([sys.executable, "-c", "import argparse, json"])
+    plan = [sys.executable, "-m", "genmodel_operator.cli", "plan"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.json"
         path.write_text(json.dumps(facts_of(LLAMA_33_70B).config))
-        plan = [sys.executable, "-m", "genmodel_operator.cli", "plan", str(path), "--gpu", "h100", "--count", "8"]
-        least = [sys.executable, "-c", "import argparse, json"]
-        ours, theirs = (
-            milliseconds(lambda args=args: subprocess.run(args, check=True, stdout=subprocess.DEVNULL))  # type: ignore[misc]
-            for args in (plan, least)
-        )
-    return ours, theirs
+        from_file = run([*plan, str(path), "--gpu", "h100", "--count", "8"])
+    with HubServer(standard_repositories()) as hub:
+        from_hub = run([*plan, "acme/tiny-llama", "--endpoint", hub.url, "--gpu", "l4"])
+    return {
+        "genmodel plan of a file, start to answer": row(from_file, least),
+        "genmodel plan with the Hub near, start to answer": row(from_hub, least),
+    }
+
+
+def run(command: list[str]) -> float:
+    """Return the milliseconds of a whole process; raises where it fails."""
+    return milliseconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))

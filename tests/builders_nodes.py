@@ -194,6 +194,12 @@ GKE_TPU = {
     "cloud.google.com/gke-tpu-topology": "2x4",
     "node.kubernetes.io/instance-type": "ct5lp-hightpu-4t",
 }
+GAUDI_2 = {
+    "feature.node.kubernetes.io/pci-1200_1da3.present": "true",
+    "feature.node.kubernetes.io/pci-1200_1da3.sriov.capable": "true",
+    "habana.ai/product.name": "HL-225B",
+}
+"""Intel's Gaudi: the device class of node feature discovery, and the card's name."""
 
 AKS_A100 = {
     "accelerator": "nvidia",

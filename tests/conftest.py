@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from examples.demo.foreign import remove
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
@@ -15,6 +16,10 @@ from tests.leftovers import Leftovers
 from tests.platform import Platform, set_up, set_up_hosted
 
 LEFTOVERS = pytest.StashKey[Leftovers]()
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+"""For every property of the tree: how long an example takes says only how loaded the machine is."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -32,11 +32,15 @@ SETTINGS = {
 
 @contextmanager
 def node(
-    world: OperatorWorld, labels: Mapping[str, str], devices: Mapping[str, str], *taints: Mapping[str, str]
+    world: OperatorWorld,
+    labels: Mapping[str, str],
+    devices: Mapping[str, str],
+    *taints: Mapping[str, str],
+    prefix: str = "vendor",
 ) -> Iterator[str]:
     """Have one more node with these labels for a while."""
     properties = {"labels": labels, "allocatable": devices, "taints": taints}
-    with extra_nodes(world.cluster, 1, prefix="vendor", **properties) as (name,):
+    with extra_nodes(world.cluster, 1, prefix=prefix, **properties) as (name,):
         yield name
 
 
@@ -82,6 +86,20 @@ SERVED = [
 ]  # fmt: skip
 
 
+MIXED = (
+    ("h100", nodes.GFD_H100, {"nvidia.com/gpu": "8"}),
+    ("mig", nodes.GFD_MIG_MIXED, nodes.MIG_MIXED_DEVICES),
+    ("mi300x", nodes.AMD_MI300X, {"amd.com/gpu": "8"}),
+    ("gaudi", nodes.GAUDI_2, {"habana.ai/gaudi": "8"}),
+)
+MIXED_WISHES = {
+    "big": (["NVIDIA-H100-80GB-HBM3"], "h100"),
+    "part": ([f"{A100}-MIG-1g.5gb"], "mig"),
+    "either": (["AMD_Instinct_MI300X_OAM", "HL-225B"], "mi300x"),
+}
+"""Products that a model may run on, and the node that it then runs on."""
+
+
 class TestServed:
     @pytest.mark.parametrize(("labels", "devices", "product", "want_resource"), SERVED)
     def test_the_scheduler_places_what_was_planned(
@@ -105,6 +123,25 @@ class TestServed:
             assert (pod["spec"]["nodeName"], pod["status"]["phase"]) == (name, "Running")
             assert pod["spec"]["containers"][0]["resources"]["limits"][want_resource] == "1"
             assert served_world.get(team, "gm", "m")["status"]["plan"]["accelerator"]["resource"] == want_resource
+
+    def test_in_a_mixed_cluster_each_model_runs_where_it_may(self, served_world: OperatorWorld, team: str) -> None:
+        """Nodes of four vendors and kinds at once: each model on its own, none on what no engine serves."""
+        with ExitStack() as stack:
+            names = {
+                kind: stack.enter_context(node(served_world, labels, devices, prefix=kind))
+                for kind, labels, devices in MIXED
+            }
+            for model, (products, _) in MIXED_WISHES.items():
+                served_world.wish(team, model, accelerator={"products": products})
+            for model in MIXED_WISHES:
+                served_world.wait_for(team, model, "Serving", seconds=120)
+            placed = {
+                pod["metadata"]["labels"]["genmodel.dev/model"]: pod["spec"]["nodeName"]
+                for pod in served_world.list(team, "pods")
+            }
+            assert placed == {model: names[kind] for model, (_, kind) in MIXED_WISHES.items()}
+            served_world.wish(team, "gaudi", accelerator={"products": ["HL-225B"]})
+            served_world.wait_for(team, "gaudi", "NoCandidateNodes")
 
     def test_a_pool_s_pod_waits_for_its_node_and_runs_when_it_comes(
         self, served_world: OperatorWorld, team: str
@@ -133,6 +170,10 @@ UNSERVED = [
     pytest.param(
         nodes.GKE_TPU, {"google.com/tpu": "4"}, "tpu-v5-lite-podslice",
         "tpu-v5-lite-podslice: there is an engine image for NVIDIA GPUs, and none for google.com/tpu", id="TPU",
+    ),
+    pytest.param(
+        nodes.GAUDI_2, {"habana.ai/gaudi": "8"}, "HL-225B",
+        "HL-225B: there is an engine image for NVIDIA GPUs, and none for habana.ai/gaudi", id="Gaudi",
     ),
     pytest.param(
         nodes.GFD_TIME_SLICED, {"nvidia.com/gpu": "32"}, "NVIDIA-L4-SHARED",

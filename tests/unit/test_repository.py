@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 
@@ -134,3 +135,10 @@ SAMPLES = [
 @pytest.mark.parametrize(("place", "text"), SAMPLES, ids=[place for place, _ in SAMPLES])
 def test_every_model_that_is_shown_is_valid(place: str, text: str) -> None:
     assert parse_model(yaml.safe_load(text), filename=place, namespace=None).spec.model
+
+
+def test_properties_do_not_fail_on_a_loaded_machine() -> None:
+    """Neither a slow example nor a slow strategy is a failure: one profile says so for the whole tree."""
+    profile = hypothesis.settings()
+    assert profile.deadline is None
+    assert hypothesis.HealthCheck.too_slow in profile.suppress_health_check

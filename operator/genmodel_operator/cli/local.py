@@ -27,8 +27,10 @@ _SNAPSHOT = re.compile(r"models--(?P<org>[^/]+)--(?P<name>[^/]+)/snapshots/(?P<c
 
 
 def is_path(text: str) -> bool:
-    """Whether the user means a file or folder: those start like a path, repositories do not."""
-    return text.startswith(("./", "../", "/", "~")) or text in {".", ".."}
+    """Whether the user means a file or folder: it starts like a path, or exists and cannot be ``org/name``."""
+    if text.startswith(("./", "../", "/", "~")) or text in {".", ".."}:
+        return True
+    return text.count("/") != 1 and os.path.exists(text)  # noqa: PTH110 - Path raises for names too long for a file
 
 
 def local_facts(path: str, *, repository: str | None = None) -> tuple[ModelFacts, tuple[str, ...]]:
@@ -45,9 +47,17 @@ def local_facts(path: str, *, repository: str | None = None) -> tuple[ModelFacts
             raise CommandError(f"{path}: there is no such file or folder")
         return _of_config(found, path, repository), (NOT_SEEN.format(name=path),)
     except Refused as refused:
-        raise CommandError(f"{path}: {refused.reason}: {refused}", exit_code=REFUSED) from refused
+        raise CommandError(
+            f"{path}: {refused.reason}: {refused}", *_way_out(found, refused), exit_code=REFUSED
+        ) from refused
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error}") from error
+
+
+def _way_out(folder: Path, refused: Refused) -> Iterator[str]:
+    """Yield what works where a folder has no weights."""
+    if refused.reason is Reason.NO_WEIGHTS and (folder / CONFIG).is_file():
+        yield f"{folder}: without weights the sizes of {CONFIG} can be used: genmodel plan {folder / CONFIG}"
 
 
 def _of_folder(folder: Path, path: str, repository: str | None) -> ModelFacts:

@@ -1,6 +1,11 @@
 """The planner's bench measures what it says."""
 
-from bench.planning import KINDS, a_cluster, milliseconds, row
+import subprocess
+import sys
+
+import pytest
+
+from bench.planning import KINDS, a_cluster, milliseconds, row, run
 from genmodel_operator.sizing.accelerators import read_inventory
 
 
@@ -19,3 +24,8 @@ def test_the_work_is_done_in_each_run() -> None:
 
 def test_a_row_has_the_ratio() -> None:
     assert row(25.0, 10.0) == {"median": "25 ms", "baseline": "10 ms", "x baseline": "2.50"}
+
+
+def test_a_command_that_fails_is_no_figure() -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        run([sys.executable, "-c", "raise SystemExit(3)"])

@@ -60,7 +60,7 @@ def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         pytest.param("id: r1", "line 3: is not JSON", id="YAML"),
         pytest.param('{"id": "a"} {"id": "b"}', "line 3: is not JSON", id="two on one line"),
         pytest.param("[" * 200_000, "line 3: is", id="nested without end"),
-        pytest.param('{"id": ' + "9" * 10_000 + "}", "line 3: is not JSON", id="a number of thousands of digits"),
+        pytest.param("9" * 10_000, "line 3: is not a JSON object, but a number", id="a number of thousands of digits"),
     ],
 )
 def test_a_bad_line_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, want: str) -> None:
@@ -69,6 +69,41 @@ def test_a_bad_line_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[st
     said = capsys.readouterr()
     assert want in said.err
     assert said.out == ""
+
+
+DEEP = "[" * 200_000 + "]" * 200_000
+LONG = "9" * 6000
+
+
+@pytest.mark.parametrize(
+    ("line", "want_id", "want_words"),
+    [
+        pytest.param(f'{{"id": "x", "model": {DEEP}}}', "x", "nested too deeply", id="nested without end"),
+        pytest.param(f'{{"model": {DEEP}, "id": "x"}}', None, "nested too deeply", id="nested before its id"),
+        pytest.param(f'{{"id": {LONG}}}', None, "model: is missing", id="a long id"),
+        pytest.param(
+            json.dumps(a_request(id="x")).replace('"max_model_len": 8192', f'"max_model_len": {LONG}'),
+            "x",
+            "max_model_len: a number of more than 40 digits",
+            id="a long length",
+        ),
+        pytest.param(
+            json.dumps(a_request(id="x")).replace('"hidden_size": 4096', f'"hidden_size": -{LONG}'),
+            "x",
+            "hidden_size in config.json is",
+            id="a long size in the configuration",
+        ),
+    ],
+)
+def test_an_object_that_no_reader_holds_is_answered_on_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, want_id: str | None, want_words: str
+) -> None:
+    file = file_of(tmp_path, a_request(id="a"), line, a_request(id="b"))
+    assert main(["estimate", "--input", file], {}) == 0
+    first, answer, last = (json.loads(one) for one in capsys.readouterr().out.splitlines())
+    assert (first["id"], last["id"]) == ("a", "b")
+    assert (answer["id"], answer["error"]["reason"]) == (want_id, "InvalidRequest")
+    assert want_words in answer["error"]["message"]
 
 
 def test_bytes_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from genmodel_operator.cli import main
 from genmodel_operator.cli.assumed import assumed_tensors
 from genmodel_operator.cli.input import CommandError
 from genmodel_operator.cli.local import NO_COMMIT, is_path, local_facts
@@ -13,7 +14,7 @@ from genmodel_operator.sizing.shape.model import Unsizable
 from genmodel_operator.sizing.shape.read import read_shape
 from genmodel_operator.sizing.tensors.model import Layout
 from genmodel_operator.sizing.tensors.weights import read_weights
-from tests.builders_sizing import LLAMA_31_8B, MINILM, QWEN3_30B_A3B, QWEN_25_7B, decoder_tensors
+from tests.builders_sizing import LLAMA_31_8B, LLAMA_32_1B, MINILM, QWEN3_30B_A3B, QWEN_25_7B, decoder_tensors
 from tests.fakes.hub_models import LLAMA_CONFIG, bert_files, llama_files
 
 COMMIT = "c" * 40
@@ -40,6 +41,43 @@ def a_config(folder: Path, config: object, name: str = "config.json") -> str:
 )
 def test_paths_start_like_paths(text: str, want: bool) -> None:
     assert is_path(text) is want
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        pytest.param("c.json", True, id="a file here"),
+        pytest.param("folder", True, id="a folder here"),
+        pytest.param("folder/deep/config.json", True, id="a file in folders"),
+        pytest.param("folder/config.json", False, id="may be org/name"),
+        pytest.param("missing.json", False, id="not here"),
+        pytest.param("x" * 5000, False, id="no name of a file"),
+    ],
+)
+def test_what_exists_and_is_no_repository_is_a_path(
+    text: str, want: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    for name in ("c.json", "folder/config.json", "folder/deep/config.json"):
+        (tmp_path / name).write_text("{}")
+    assert is_path(text) is want
+
+
+def test_a_bare_name_is_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.json").write_text(json.dumps(LLAMA_32_1B))
+    assert main(["plan", "c.json", "--gpu", "l4"], {}) == 0
+    assert "local/c" in capsys.readouterr().out
+
+
+def test_a_folder_without_weights_hints_at_its_config(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA_32_1B))
+    with pytest.raises(CommandError) as refused:
+        local_facts(str(tmp_path))
+    assert f"genmodel plan {tmp_path / 'config.json'}" in refused.value.lines[1]
 
 
 @pytest.mark.parametrize("shards", [1, 2], ids=["one file", "shards"])

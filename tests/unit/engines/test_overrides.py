@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from genmodel_operator.api.v1alpha1 import EnvVar
@@ -108,7 +107,6 @@ def engine_parser() -> StrictParser:
     return parser
 
 
-@hypothesis_settings(deadline=None)
 @given(USER_ARGS)
 def test_whatever_a_user_writes_our_values_reach_the_engine(user_args: list[str]) -> None:
     plan = a_gpu_plan()
@@ -128,7 +126,6 @@ def test_whatever_a_user_writes_our_values_reach_the_engine(user_args: list[str]
     assert read["middleware"] is None
 
 
-@hypothesis_settings(deadline=None)
 @given(st.lists(st.text(max_size=8), max_size=6))
 def test_nothing_else_is_touched_and_doing_it_twice_changes_nothing(user_args: list[str]) -> None:
     kept, overridden = overridden_args(user_args)

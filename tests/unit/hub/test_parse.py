@@ -336,7 +336,7 @@ CONFIG_FIELDS = [
     info=st.dictionaries(st.sampled_from(["gated", "pipeline_tag", "cardData", "tags"]), JSON),
     extra=st.dictionaries(st.sampled_from([path for path in DOCUMENTS if path != "config.json"]), JSON, max_size=2),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_nonsense_of_any_kind_is_refused_or_read(
     config: dict[str, Any], info: dict[str, Any], extra: dict[str, Any]
 ) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from genmodel_operator.hub.facts import ServedTask
@@ -67,7 +66,6 @@ def test_the_model_of_the_kubelet_does_expand() -> None:
     assert expanded("$(HOME)/x $(NO) $$(HOME)", {"HOME": "/root"}) == "/root/x $(NO) $(HOME)"
 
 
-@hypothesis_settings(deadline=None)
 @given(st.text(max_size=40))
 @example(METACHARACTERS)
 def test_any_text_survives(text: str) -> None:
@@ -80,7 +78,6 @@ ARGS = st.lists(TEXT.map(lambda text: "--seed=" + text), max_size=4)
 ENV = st.lists(TEXT, max_size=3).map(lambda values: [{"name": f"USER_{i}", "value": v} for i, v in enumerate(values)])
 
 
-@hypothesis_settings(deadline=None)
 @given(ARGS, ENV)
 def test_arguments_and_variables_are_data(args: list[str], env: list[dict[str, str]]) -> None:
     server = server_of(a_model(engine={"args": args, "env": env}))

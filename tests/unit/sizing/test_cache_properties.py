@@ -64,9 +64,7 @@ def layouts(draw: st.DrawFn) -> CacheLayout:
         raise
 
 
-COMMON = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+COMMON = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @COMMON

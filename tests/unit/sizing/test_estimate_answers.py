@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genmodel_operator.sizing.estimate.estimate import estimate
 from genmodel_operator.sizing.estimate.result import Estimate, EstimateError, to_line
-from tests.builders_estimate import a_request, with_config
+from tests.builders_estimate import QWEN35_27B, a_request, with_config
 
 WANT_EXAMPLE = (
     '{"id": "r1", "weights_gib_per_gpu": 15.266, "activation_gib": 2.197, "non_torch_gib": 0.25, '
@@ -22,7 +22,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
     max_leaves=20,
 )
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=150)
 
 
 def test_the_example_comes_out_as_documented() -> None:
@@ -74,6 +74,10 @@ def test_unknown_fields_are_ignored_and_named() -> None:
         pytest.param(
             {"gpu": {"product": "Tesla-T4", "memory_gib": 40.0}}, "bfloat16 needs compute capability 8.0", id="T4"
         ),
+        pytest.param({"num_speculative_tokens": 3}, "describes no drafting layers", id="drafting without drafts"),
+        pytest.param({"block_size": 17}, "block_size (17) is no multiple of 16", id="an odd block"),
+        pytest.param({"vllm_version": "0.33.0"}, "vllm_version 0.33.0 is newer than 0.32.0", id="a release to come"),
+        pytest.param({"vllm_version": "1.0"}, "vllm_version 1.0 is newer than 0.32.0", id="a far release"),
         pytest.param(
             {"kv_cache_memory_bytes": 1_300_000_000}, "close: the KV cache holds 1.0", id="hardly one request fits"
         ),
@@ -86,11 +90,35 @@ def test_warnings(changes: dict[str, Any], want: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes", [{"vllm_version": "0.32.0"}, {"vllm_version": "0.19.0+cu128"}, {"block_size": 64}], ids=str
+)
+def test_nothing_is_said_of_what_is_known(changes: dict[str, Any]) -> None:
+    answer = estimate(a_request(**changes))
+    assert isinstance(answer, Estimate)
+    assert not any("newer" in warning or "block_size" in warning for warning in answer.warnings)
+
+
+def test_drafting_layers_that_are_there_need_no_word() -> None:
+    request = a_request(num_speculative_tokens=1, tensor_parallel_size=2)
+    answer = estimate({**request, "model": {**request["model"], "config": QWEN35_27B, "parameters": None}})
+    assert isinstance(answer, Estimate)
+    assert not any("drafting" in warning for warning in answer.warnings)
+
+
+@pytest.mark.parametrize(
     ("request_changes", "config_changes", "want_reason", "want_part"),
     [
         pytest.param({"vllm_version": "0.7.3"}, {}, "UnsupportedVersion", "0.7.3", id="an old release"),
         pytest.param({"vllm_version": "newest"}, {}, "UnsupportedVersion", "newest", id="no release"),
         pytest.param({}, {"architectures": ["FooForCausalLM"]}, "UnsupportedArchitecture", "FooForCausalLM", id="foo"),
+        pytest.param(
+            {}, {"architectures": ["Foo"]}, "UnsupportedArchitecture", "not known to vLLM 0.19.0", id="its release"
+        ),
+        pytest.param(
+            {"vllm_version": "0.26.0"}, {"architectures": ["XverseForCausalLM"]}, "UnsupportedArchitecture",
+            "XverseForCausalLM is not known to vLLM 0.26.0: 0.23.0 was the last", id="a class that was dropped",
+        ),
+        pytest.param({}, {"hidden_size": 3}, "InvalidRequest", "hidden_size in config.json is 3", id="three wide"),
         pytest.param({}, {"architectures": ...}, "MissingConfigField", "architectures", id="no architecture"),
         pytest.param({}, {"num_hidden_layers": ...}, "MissingConfigField", "num_hidden_layers", id="no layers"),
         pytest.param({}, {"hidden_size": "big"}, "InvalidRequest", "hidden_size", id="a size in words"),
@@ -102,7 +130,7 @@ def test_warnings(changes: dict[str, Any], want: str) -> None:
         ),
         pytest.param({}, {"quantization_config": "fp8"}, "InvalidRequest", "quantization_config", id="text"),
     ],
-)
+)  # fmt: skip
 def test_errors(
     request_changes: dict[str, Any], config_changes: dict[str, Any], want_reason: str, want_part: str
 ) -> None:
@@ -116,6 +144,34 @@ def test_an_error_has_its_own_form() -> None:
     document = json.loads(to_line(estimate({"id": "r7"})))
     assert document == {"id": "r7", "error": {"reason": "InvalidRequest", "message": "model: is missing"}}
     assert json.loads(to_line(estimate({"id": 7})))["id"] is None
+
+
+def test_a_class_that_was_dropped_later_is_answered() -> None:
+    answer = estimate(with_config(a_request(vllm_version="0.23.1"), architectures=["XverseForCausalLM"]))
+    assert isinstance(answer, Estimate)
+
+
+def test_an_empty_list_of_tensors_is_refused() -> None:
+    request = a_request()
+    answer = estimate({**request, "model": {**request["model"], "tensors": []}})
+    assert isinstance(answer, EstimateError)
+    assert "model.tensors: is an empty list" in answer.message
+
+
+def nested(depth: int) -> list[Any]:
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+def test_a_deep_configuration_is_answered() -> None:
+    check(with_config(a_request(), hidden_size=nested(5000)))
+
+
+def test_numbers_of_thousands_of_digits_are_answered() -> None:
+    check(with_config(a_request(max_model_len=10**6000), hidden_size=10**6000))
+    check(with_config(a_request(), hidden_size=-(10**6000)))
 
 
 def check(document: dict[str, Any]) -> None:

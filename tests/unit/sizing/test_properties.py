@@ -115,7 +115,7 @@ def total_of(memory: Memory) -> float:
     return memory.weights_gib + memory.kv_cache_gib + memory.activation_gib + memory.overhead_gib + memory.margin_gib
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(model=models, inventory=inventories, wish=wishes(), engine=engines)
 def test_every_answer_is_sound(model: str, inventory: Inventory, wish: dict[str, Any], engine: str) -> None:
     facts = MODELS[model]
@@ -154,7 +154,7 @@ def assert_within_budget(plan: ServingPlan, inventory: Inventory) -> None:
     assert plan.gpu_memory_utilization <= 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(model=decoders, inventory=inventories, wish=wishes())
 def test_the_same_question_has_the_same_answer(model: str, inventory: Inventory, wish: dict[str, Any]) -> None:
     facts = MODELS[model]
@@ -166,7 +166,7 @@ def test_the_same_question_has_the_same_answer(model: str, inventory: Inventory,
         assert type(first) is type(second)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     model=models,
     memory_gib=memory_sizes,
@@ -186,7 +186,7 @@ def test_more_memory_never_makes_a_fit_a_misfit(
         assert large.max_model_len >= small.max_model_len
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     model=models,
     memory_gib=memory_sizes,
@@ -204,7 +204,7 @@ def test_a_longer_context_never_needs_less(model: str, memory_gib: float, length
         assert shorter.memory.activation_gib <= longer.memory.activation_gib or on_gpu
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(model=models, dtype=st.sampled_from(["bfloat16", "float32"]))
 def test_more_devices_never_hold_more_each(model: str, dtype: str) -> None:
     sized = sized_model(MODELS[model])
@@ -217,7 +217,7 @@ def test_more_devices_never_hold_more_each(model: str, dtype: str) -> None:
     assert all(share * layout.tensor_parallel >= 0.99 * shares[0] for share, layout in zip(shares, valid, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(model=models, inventory=inventories, wish=wishes(), allowed=st.booleans())
 def test_what_is_narrowed_was_asked_for_or_allowed(
     model: str, inventory: Inventory, wish: dict[str, Any], allowed: bool

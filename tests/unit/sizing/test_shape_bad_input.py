@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.sizing.configs import find_config
@@ -179,7 +179,7 @@ def _put(config: Config, path: tuple[str, ...], value: object) -> Config:
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 def test_any_value_in_any_field_is_sized_or_refused(data: st.DataObject) -> None:
     base = data.draw(st.sampled_from(_BASES))
     path = data.draw(st.sampled_from(_paths(base)))

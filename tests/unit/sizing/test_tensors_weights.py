@@ -187,6 +187,37 @@ def test_a_tower_that_the_configuration_does_not_describe_is_what_the_count_has_
     assert any("estimate" in warning for warning in rough.warnings)
 
 
+PIXTRAL_24B: Config = {
+    "architectures": ["PixtralForConditionalGeneration"], "model_type": "pixtral", "torch_dtype": "bfloat16",
+    "text_config": {
+        "model_type": "mistral", "hidden_size": 5120, "intermediate_size": 32768, "num_hidden_layers": 40,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072,
+        "max_position_embeddings": 131072, "tie_word_embeddings": False, "sliding_window": None,
+    },
+    "vision_config": {
+        "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+        "image_size": 1540, "patch_size": 14, "spatial_merge_size": 2, "mm_projector_id": "patch_merge",
+    },
+}  # fmt: skip
+"""Mistral-Small-3.1 as the engine reads Mistral's own format."""
+
+
+@pytest.mark.parametrize("architecture", ["PixtralForConditionalGeneration", "Mistral3ForConditionalGeneration"])
+def test_a_tower_of_mistral_s_format_is_whole_on_every_device(architecture: str) -> None:
+    config = {**PIXTRAL_24B, "architectures": [architecture]}
+    tower = read_weights(read_shape(config)).on_device(Layout()).parts[Part.VISION]
+    assert tower / GIB == pytest.approx(0.82, abs=0.03)
+    on_four = read_weights(read_shape(config), engine=(0, 19)).on_device(Layout(4))
+    assert on_four.parts[Part.VISION] == tower
+    assert on_four.total_bytes / GIB == pytest.approx(11.86, rel=0.01)  # logged: gt133
+
+
+def test_from_032_on_the_layers_of_that_tower_are_divided() -> None:
+    table = read_weights(read_shape(PIXTRAL_24B), engine=(0, 32))
+    whole = table.on_device(Layout()).parts[Part.VISION]
+    assert table.on_device(Layout(4)).parts[Part.VISION] == pytest.approx(whole / 4, rel=0.01)
+
+
 def test_a_count_that_contradicts_the_configuration_is_a_warning() -> None:
     assert read_weights(_shape(), parameters={"BF16": 8030261248}).warnings == ()
     warnings = read_weights(_shape(), parameters={"BF16": 7_000_000_000}).warnings

@@ -53,7 +53,7 @@ def read_node(node: Mapping[str, Any]) -> Node:
 
     Raises ``ValueError`` for an allocatable quantity that cannot be read, which no API server stores.
     """
-    metadata, spec, status = (node.get(part) or {} for part in ("metadata", "spec", "status"))
+    metadata, spec, status = node.get("metadata") or {}, node.get("spec") or {}, node.get("status") or {}
     labels = metadata.get("labels") or {}
     info = status.get("nodeInfo") or {}
     allocatable = status.get("allocatable") or {}
@@ -80,15 +80,17 @@ def _number(quantity: str) -> float:
 
 
 def _devices(allocatable: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
-    found = (
-        (name, int(_number(quantity)))
+    found = [
+        (name, count)
         for name, quantity in allocatable.items()
-        if "/" in name and vendor_of(name) and name not in _NOT_DEVICES
-    )
-    return tuple(sorted(pair for pair in found if pair[1] > 0))
+        if "/" in name and vendor_of(name) and name not in _NOT_DEVICES and (count := int(_number(quantity))) > 0
+    ]
+    return tuple(sorted(found))
 
 
-def _lasting(taints: Iterable[Taint]) -> tuple[Taint, ...]:
+def _lasting(taints: list[Taint]) -> tuple[Taint, ...]:
+    if not taints:
+        return ()
     kept = (taint for taint in taints if not taint.key.startswith(_CONDITION_TAINTS))
     return tuple(sorted(kept, key=str))
 
@@ -98,16 +100,21 @@ def _why_unusable(
     info: Mapping[str, Any],
     spec: Mapping[str, Any],
     status: Mapping[str, Any],
-    taints: Iterable[Taint],
+    taints: list[Taint],
 ) -> str | None:
     operating_system = labels.get(OS_LABEL) or info.get("operatingSystem") or "linux"
     if operating_system != "linux":
         return f"runs {operating_system}"
     if spec.get("unschedulable"):
         return "is cordoned"
-    ready = {condition["status"] for condition in status.get("conditions") or [] if condition["type"] == "Ready"}
-    if ready != {"True"}:
+    if not _is_ready(status.get("conditions") or []):
         return "is not ready"
-    if any(taint.key in _LEAVING_TAINTS for taint in taints):
+    if taints and any(taint.key in _LEAVING_TAINTS for taint in taints):
         return "is joining or leaving the cluster"
     return None
+
+
+def _is_ready(conditions: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the node says that it is ready, and nowhere that it is not."""
+    said = [condition["status"] for condition in conditions if condition["type"] == "Ready"]
+    return bool(said) and all(status == "True" for status in said)

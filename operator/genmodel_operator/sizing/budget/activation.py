@@ -42,7 +42,7 @@ def activation_bytes(shape: ModelShape, settings: BudgetSettings, *, stage: int)
         peaks.append(_sampler(shape, settings))
     held = tokens * _STEP_BYTES_PER_TOKEN + expert_workspace_bytes(shape, settings)
     if any(isinstance(layer.mixer, LatentAttention | CompressedAttention) and layer.mixer.index_dim
-           for layer in shape.layers):  # fmt: skip
+           for layer in shape.kinds_of_layers):  # fmt: skip
         held += _INDEXER_BYTES
     if not is_last:
         held += 2 * tokens * shape.hidden * size
@@ -78,7 +78,7 @@ def expert_workspace_bytes(shape: ModelShape, settings: BudgetSettings) -> int:
     rows = settings.batch.max_num_batched_tokens * layout.data_parallel
     slices = 1 if layout.expert_parallel else layout.tensor_parallel * layout.data_parallel
     widest = 0
-    for layer in shape.layers:
+    for layer in shape.kinds_of_layers:
         if isinstance(layer.mlp, Mixture):
             inner, outer = layer.mlp.intermediate / slices, layer.mlp.latent or shape.hidden
             both = max(inner, outer) + max((2 if layer.mlp.gated else 1) * inner, outer)
@@ -98,7 +98,7 @@ def _sampler(shape: ModelShape, settings: BudgetSettings) -> float:
 
 
 def _widest_layer(shape: ModelShape, settings: BudgetSettings) -> float:
-    widest = max((_layer_width(shape, layer, settings) for layer in shape.layers), default=0.0)
+    widest = max((_layer_width(shape, layer, settings) for layer in shape.kinds_of_layers), default=0.0)
     return settings.batch.max_num_batched_tokens * settings.element_bytes * (widest + 4 * shape.hidden)
 
 

@@ -101,4 +101,5 @@ def _communication_gib(shape: ModelShape, settings: BudgetSettings) -> float:
 def _devices_that_talk(shape: ModelShape, settings: BudgetSettings) -> int:
     """Return how many devices reduce or exchange tokens in every layer; ranks of a mixture do across replicas."""
     layout = settings.layout
-    return layout.tensor_parallel * (layout.data_parallel if has_experts(shape) else 1)
+    replicas = layout.data_parallel if layout.data_parallel > 1 and has_experts(shape) else 1
+    return layout.tensor_parallel * replicas

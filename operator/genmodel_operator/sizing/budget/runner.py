@@ -6,12 +6,12 @@ from genmodel_operator.sizing.shape.model import GatedDeltaNet, Mamba2, Mixture,
 
 def has_experts(shape: ModelShape) -> bool:
     """Whether any layer is a mixture of experts."""
-    return any(isinstance(layer.mlp, Mixture) for layer in shape.layers)
+    return any(isinstance(layer.mlp, Mixture) for layer in shape.kinds_of_layers)
 
 
 def has_state(shape: ModelShape) -> bool:
     """Whether any layer keeps a state of constant size per request."""
-    return any(isinstance(layer.mixer, GatedDeltaNet | Mamba2) for layer in shape.layers)
+    return any(isinstance(layer.mixer, GatedDeltaNet | Mamba2) for layer in shape.kinds_of_layers)
 
 
 def uses_second_runner(shape: ModelShape, release: Release) -> bool:

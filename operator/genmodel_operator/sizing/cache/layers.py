@@ -178,7 +178,7 @@ def _latent(mixer: LatentAttention, context: _Context) -> list[LayerSpec]:
     if mixer.index_dim:
         index = mixer.index_dim + ceil(mixer.index_dim / 128) * _INDEX_SCALE_BYTES
         specs.append(replace(_paged(Kind.LATENT, index, context, f"{index} bytes of the indexer"), form=(index,)))
-    return specs
+    return specs * mixer.repeats
 
 
 def _paged(kind: Kind, token_bytes: int, context: _Context, arithmetic: str) -> LayerSpec:

@@ -19,11 +19,14 @@ from genmodel_operator.sizing.tensors.model import DeviceWeights, InvalidLayout
 
 def estimate(document: Mapping[str, Any]) -> Estimate | EstimateError:
     """Return the answer to one request. Whatever it holds, nothing is raised."""
+    identifier = document.get("id")
+    named = identifier if isinstance(identifier, str) else None
     try:
         return estimate_request(parse_request(document))
     except Unsizable as refused:
-        identifier = document.get("id")
-        return EstimateError(identifier if isinstance(identifier, str) else None, refused.reason, refused.message)
+        return EstimateError(named, refused.reason, refused.message)
+    except RecursionError:
+        return EstimateError(named, "InvalidRequest", "the request is nested too deeply")
 
 
 def estimate_request(request: EstimateRequest) -> Estimate:

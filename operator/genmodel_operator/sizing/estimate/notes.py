@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+from genmodel_operator.settings import ENGINE_VERSION
 from genmodel_operator.sizing.budget.budget import Budget
+from genmodel_operator.sizing.budget.release import parse_release
 from genmodel_operator.sizing.estimate.server import GIB, Asked
 
 _CLOSE_BYTES = GIB // 2
+BLOCK_STEP = 16
+"""Tokens that the blocks of every attention backend for GPUs are multiples of."""
 _CLOSE_CONCURRENCY = 1.1
 
 
@@ -14,6 +18,7 @@ def notes_on_request(asked: Asked) -> Iterator[str]:
     request, server, device = asked.request, asked.server, asked.server.device
     if request.unknown_fields:
         yield f"ignored, not part of the interface: {', '.join(name[:80] for name in request.unknown_fields[:20])}"
+    yield from _notes_on_release(asked)
     if request.interconnect is None and server.layout.tensor_parallel > 1:
         yield f"gpu.interconnect is not given: taken as {device.interconnect} from the product {device.product[:80]!r}"
     if asked.max_model_len > asked.shape.max_positions:
@@ -26,7 +31,28 @@ def notes_on_request(asked: Asked) -> Iterator[str]:
             f"max_num_batched_tokens ({server.batch.max_num_batched_tokens}) is smaller than max_num_seqs "
             f"({server.batch.max_num_seqs}): vLLM refuses this"
         )
+    yield from _notes_on_drafts_and_blocks(asked)
     yield from _notes_on_capability(asked)
+
+
+def _notes_on_release(asked: Asked) -> Iterator[str]:
+    release, newest = asked.server.release, parse_release(ENGINE_VERSION)
+    if (release.major, release.minor, release.patch) > (newest.major, newest.minor, newest.patch):
+        yield f"vllm_version {asked.request.vllm_version[:40]} is newer than {newest}: taken as it"
+
+
+def _notes_on_drafts_and_blocks(asked: Asked) -> Iterator[str]:
+    request = asked.request
+    if request.num_speculative_tokens and not asked.shape.draft_layers:
+        yield (
+            f"num_speculative_tokens is {request.num_speculative_tokens}, and config.json describes no drafting layers:"
+            " vLLM refuses this (num_speculative_tokens was provided but without speculative model)"
+        )
+    if request.block_size is not None and request.block_size % BLOCK_STEP:
+        yield (
+            f"block_size ({request.block_size}) is no multiple of {BLOCK_STEP}: vLLM has no attention backend for it "
+            "and refuses this"
+        )
 
 
 def notes_on_figures(asked: Asked, budget: Budget, concurrency: float | None, *, starts: bool) -> Iterator[str]:

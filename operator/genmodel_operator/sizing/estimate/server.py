@@ -16,7 +16,7 @@ GIB = 1024**3
 
 def shape_of(request: EstimateRequest) -> ModelShape:
     """Return the shape of a request's model; raises ``Unsizable``."""
-    return read_shape(request.config, has_tensors=request.tensors is not None)
+    return read_shape(request.config, has_tensors=request.tensors is not None, release=request.vllm_version)
 
 
 @dataclass(frozen=True, slots=True)

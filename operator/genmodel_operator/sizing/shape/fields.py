@@ -16,6 +16,8 @@ _LIMITS = {
 """Beyond these no model exists: such a number is a mistake, or an attack on the arithmetic."""
 
 
+_LARGEST_SHOWN = 10**40
+
 _SKELETON = ("hidden_size", "num_hidden_layers", "num_attention_heads")
 
 
@@ -136,7 +138,8 @@ def missing(name: str) -> Unsizable:
 
 def invalid(name: str, value: object, wanted: str) -> Unsizable:
     """Return the refusal for a value that cannot be."""
-    shown = repr(value)
+    is_huge = isinstance(value, int) and abs(value) > _LARGEST_SHOWN
+    shown = "a number of more than 40 digits" if is_huge else repr(value)
     return Unsizable(
         INVALID,
         f"{name} in config.json is {shown if len(shown) <= 80 else shown[:77] + '...'}, not {wanted}: correct it",

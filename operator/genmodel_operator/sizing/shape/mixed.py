@@ -14,6 +14,7 @@ _WIDE_BITS = 16
 _PATTERN_LETTERS = frozenset("*+?^$()[]{}|\\")
 """What makes a key of ``extra_config`` a regular expression to the engine."""
 
+_EXPERT = re.compile(r"\.experts\.\d+\.")
 _NOT_LISTED = (
     "quantization_config says MIXED_PRECISION and has no quantized_layers: every linear map is taken as 8 bits "
     "wide, the widest of its formats"
@@ -30,9 +31,11 @@ def of_listed_layers(declared: Mapping[str, Any], method: str) -> Quantization:
         return replace(of_algorithm(method, "FP8"), assumed=_NOT_LISTED)
     if not isinstance(listed, Mapping) or not all(isinstance(layer, Mapping) for layer in listed.values()):
         raise invalid("quantization_config.quantized_layers", listed, "an object of modules with quant_algo")
+    # The experts of a layer are one matrix to the engine: a list may name a hundred thousand of them.
+    once = {_EXPERT.sub(".experts.", str(name)): layer for name, layer in listed.items()}
     formats = [
-        ModuleFormat(str(name), of_algorithm(method, layer.get("quant_algo"), layer.get("group_size")))
-        for name, layer in listed.items()
+        ModuleFormat(name, of_algorithm(method, layer.get("quant_algo"), layer.get("group_size")))
+        for name, layer in once.items()
     ]
     return Quantization(method, 0, modules=(*formats, ModuleFormat(EVERYTHING, None)))
 

@@ -98,7 +98,7 @@ def _with_tokens(fields: Fields, model_type: str, kind: str, heads: _Heads) -> M
     """Return attention to the tokens of the text itself."""
     if model_type in _ENCODERS or fields.get("is_causal") is False:
         return EncoderAttention(heads.heads, heads.kv_heads, heads.head_dim)
-    latent = _latent(fields, heads)
+    latent = _latent(fields, heads, model_type)
     if latent is not None and model_type not in _UNCOMPRESSED:
         return latent
     plain = _attention(fields, kind, heads)
@@ -110,7 +110,7 @@ def _with_tokens(fields: Fields, model_type: str, kind: str, heads: _Heads) -> M
 
 def _attention(fields: Fields, kind: str, heads: _Heads) -> Attention:
     """Return plain attention of one kind, which may have heads of its own."""
-    dim, kv_heads, value_dim = heads.head_dim, heads.kv_heads, fields.number("v_head_dim")
+    dim, kv_heads, value_dim = heads.head_dim, heads.kv_heads, fields.number("v_head_dim", least=0)
     query_heads = heads.heads
     if kind == kinds.SLIDING:
         dim = fields.number("swa_head_dim") or dim
@@ -152,7 +152,7 @@ def _has_gate(fields: Fields) -> bool:
     return fields.flag("attn_output_gate", otherwise=hybrid)
 
 
-def _latent(fields: Fields, heads: _Heads) -> LatentAttention | None:
+def _latent(fields: Fields, heads: _Heads, model_type: str) -> LatentAttention | None:
     if fields.get("kv_lora_rank") is None:
         return None
     nope = fields.required("qk_nope_head_dim")
@@ -165,6 +165,7 @@ def _latent(fields: Fields, heads: _Heads) -> LatentAttention | None:
         query_rank=fields.number("q_lora_rank"),
         index_heads=fields.number("index_n_heads", limit="heads") or 0,
         index_dim=fields.number("index_head_dim") or 0,
+        repeats=2 if model_type == "longcat_flash" else 1,
     )
 
 

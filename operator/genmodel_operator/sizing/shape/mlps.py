@@ -8,7 +8,15 @@ from genmodel_operator.sizing.shape.fields import Fields, contradiction, invalid
 from genmodel_operator.sizing.shape.mixers import HEADS, HIDDEN
 from genmodel_operator.sizing.shape.model import DenseMLP, Mixture
 
-_DENSE = ("intermediate_size_mlp", "intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner", "ff_intermediate_size")
+_DENSE = (
+    "intermediate_size_mlp",
+    "intermediate_size",
+    "block_ff_dim",
+    "ffn_hidden_size",
+    "ffn_dim",
+    "n_inner",
+    "ff_intermediate_size",
+)
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 _PER_TOKEN = (
     "num_experts_per_tok", "num_experts_per_token", "top_k_experts", "moe_topk", "moe_top_k", "moe_k",
@@ -115,8 +123,29 @@ class MLPReader:
             size = fields.get("shared_intermediate_size")
         if size is None:
             size = self._silent(names)
-        width = whole(size, fields.name_of(*names), least=0)
+        width = self._adjusted(whole(size, fields.name_of(*names), least=0), index)
         return DenseMLP(width // 2 if self.model_type == "qwen" else width, gated=self.is_gated)
+
+    def _adjusted(self, width: int, index: int) -> int:
+        """Return the width that the class makes of the stated one in a layer."""
+        fields = self.fields
+        shared = fields.number("num_kv_shared_layers", least=0) or 0
+        if fields.flag("use_double_wide_mlp") and index >= self.layers - shared > 0:
+            return 2 * width
+        if self.model_type == "lfm2" and fields.flag("block_auto_adjust_ff_dim", otherwise=True):
+            multiplier, step = fields.get("block_ffn_dim_multiplier"), fields.number("block_multiple_of") or 256
+            scaled = int((multiplier if isinstance(multiplier, int | float) else 1.0) * int(2 * width / 3))
+            return -(-scaled // step) * step
+        return width
+
+    def _beside(self) -> int:
+        """Return the width of the dense MLPs that a layer has beside its mixture, together."""
+        fields = self.fields
+        if fields.flag("enable_moe_block"):
+            return fields.required("intermediate_size")
+        if self.model_type == "longcat_flash":
+            return 2 * fields.required("ffn_hidden_size")
+        return fields.size(*HIDDEN) if fields.flag("parallel_attn_mlp_res") else 0
 
     def _silent(self, names: tuple[str, ...]) -> int:
         if self.model_type in _FOURFOLD:
@@ -149,7 +178,7 @@ class MLPReader:
             gated=self.is_gated,
             latent=fields.number("moe_latent_size"),
             bias=self.model_type == "gpt_oss",
-            dense_intermediate=fields.required("intermediate_size") if fields.flag("enable_moe_block") else 0,
+            dense_intermediate=self._beside(),
         )
 
     def _unknown(self, name: str) -> int:

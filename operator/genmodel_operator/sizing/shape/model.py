@@ -44,6 +44,7 @@ class LatentAttention:
         nope_dim, value_dim: elements of one head's key without position, and of its value.
         query_rank: rank of the compressed query; None where queries are not compressed.
         index_heads, index_dim: of the indexer of sparse attention (DeepSeek-V3.2); 0 without.
+        repeats: how often a layer has it, each with a cache of its own (LongCat-Flash).
 
     """
 
@@ -55,6 +56,7 @@ class LatentAttention:
     query_rank: int | None = None
     index_heads: int = 0
     index_dim: int = 0
+    repeats: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Mixture:
 
     ``latent`` is the width that routed experts read and write where it is not the hidden size
     (Nemotron 3); ``bias``: the matrices of routed experts have biases (gpt-oss); ``dense_intermediate``
-    is the width of a dense MLP beside the mixture (Gemma 4), 0 without.
+    is the width of dense MLPs beside the mixture (Gemma 4, LongCat-Flash), 0 without.
     """
 
     experts: int
@@ -291,6 +293,11 @@ class ModelShape:
     per_layer_vocab: int = 0
     per_layer_width: int = 0
     unknown: tuple[str, ...] = ()
+
+    @property
+    def kinds_of_layers(self) -> tuple[Layer, ...]:
+        """The layers, those that are one object once."""
+        return tuple({id(layer): layer for layer in self.layers}.values())
 
 
 class Unsizable(Exception):

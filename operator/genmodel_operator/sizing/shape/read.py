@@ -34,6 +34,9 @@ _TYPES = {
     "XverseForCausalLM": "xverse",
 }  # fmt: skip
 
+_LEAST_HIDDEN = 4
+"""The smallest models that tests of other projects publish are 8 wide; below 4 a number is a mistake."""
+
 _PARALLEL = frozenset({"falcon_h1", "zamba2", "plamo2"})
 """Types whose layers have attention and a state space side by side."""
 
@@ -48,8 +51,10 @@ _OF_STATES = re.compile(
 """Fields of layers that keep a state. Where one is set and no layer has a state, something was not understood."""
 
 
-def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False) -> ModelShape:
+def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False, release: str = "") -> ModelShape:
     """Return the shape that a ``config.json`` describes.
+
+    ``release``: of the engine that is asked of, as it is written; empty: the one whose tables are at hand.
 
     ``has_tensors``: the headers of the files are known, so that sizes which only the weights need may
     be absent without a word. Raises ``Unsizable`` where the configuration is silent on something that
@@ -57,7 +62,7 @@ def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False) -> Model
     """
     if not isinstance(config, Mapping):
         raise Unsizable(INVALID, "config.json is not a JSON object")
-    architecture = read_architecture(config)
+    architecture = read_architecture(config, release)
     outer, text = _parts(config)
     model_type = _model_type(outer, architecture)
     if not model_type:
@@ -69,10 +74,10 @@ def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False) -> Model
         (text, outer) if text is not outer else (outer,), _defaults(model_type, text_type), is_nested=is_nested
     )
     layers, unknown = _layers(fields, text_type)
-    hidden = fields.size(*HIDDEN)
+    hidden = _hidden(fields)
     vocab = fields.number("vocab_size", "padded_vocab_size")
-    towers = [name for name in _TOWERS if isinstance(outer.get(name), Mapping)]
     absent = sorted({*unknown, *([] if vocab else ["vocab_size"])})
+    layer_vocab, layer_width = _layer_inputs(fields)
     return ModelShape(
         architecture=architecture,
         model_type=model_type,
@@ -89,18 +94,16 @@ def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False) -> Model
         attention_bias=_attention_bias(fields, text_type),
         mlp_bias=_mlp_bias(fields, text_type),
         query_norm=_query_norm(fields, text_type),
-        is_multimodal=bool(towers) or engine_names().categories.get(architecture) == "multimodal",
+        is_multimodal=_is_multimodal(outer, architecture),
         learned_positions=_learned_positions(fields, text_type),
         norms=4 if text_type.startswith(("gemma2", "gemma3", "gemma4")) else 2,
-        per_layer_vocab=(fields.number("vocab_size_per_layer_input") or 0) if _has_layer_inputs(fields) else 0,
-        per_layer_width=(fields.number("hidden_size_per_layer_input", least=0) or 0)
-        if _has_layer_inputs(fields)
-        else 0,
+        per_layer_vocab=layer_vocab,
+        per_layer_width=layer_width,
         unknown=tuple(absent),
     )
 
 
-def read_architecture(config: Mapping[str, Any]) -> str:
+def read_architecture(config: Mapping[str, Any], release: str = "") -> str:
     """Return ``architectures[0]``; raises ``Unsizable`` where it is missing or unknown to the engine."""
     declared = config.get("architectures")
     if declared is None:
@@ -111,13 +114,23 @@ def read_architecture(config: Mapping[str, Any]) -> str:
         raise invalid("architectures", declared, "a list of names")
     name = declared[0]
     table = engine_names()
+    asked = release or table.version
     known = {**table.categories, **table.removed}
     alike = [name.removesuffix(ending) + "ForCausalLM" for ending in _WRAPPED if name.endswith(ending)]
     if name not in known and not any(other in known for other in alike):
-        raise Unsizable("UnsupportedArchitecture", f"{name} is not known to vLLM {table.version}")
+        raise Unsizable("UnsupportedArchitecture", f"{name[:100]} is not known to vLLM {asked[:40]}")
+    last = table.removed.get(name)
+    if last is not None and name not in table.categories and release and _is_later(release, last):
+        raise Unsizable("UnsupportedArchitecture", f"{name} is not known to vLLM {asked[:40]}: {last} was the last")
     if table.categories.get(name) == "draft":
         raise Unsizable("UnsupportedArchitecture", f"{name} is a draft model and is not served alone")
     return name
+
+
+def _is_later(release: str, last: str) -> bool:
+    """Whether a release came after another; only their first two numbers count, so that builds are believed."""
+    numbers = [tuple(int(part) for part in re.findall(r"\d+", text)[:2]) for text in (release, last)]
+    return numbers[0] > numbers[1]
 
 
 def read_dtype(config: Mapping[str, Any], text: Mapping[str, Any]) -> str:
@@ -218,12 +231,16 @@ def _refuse_foreign(fields: Fields, mixers: list[Any]) -> None:
 def _with_sharing(mixers: list[Any], mlps: list[Any], shared: int) -> list[Layer]:
     """Return the layers; the last ones reuse the cache of the last layer of their kind before them."""
     first = len(mixers) - shared
-    layers = []
-    for index, (mixer, mlp) in enumerate(zip(mixers, mlps, strict=True)):
+    layers: list[Layer] = []
+    known: dict[tuple[int, int, int | None], Layer] = {}
+    alike: dict[Any, Any] = {}
+    for index, (mixer, of_layer) in enumerate(zip(mixers, mlps, strict=True)):
         source = None
         if index >= first > 0:
             source = next((i for i in range(first - 1, -1, -1) if mixers[i] == mixer), None)
-        layers.append(Layer(mixer, mlp, source))
+        # Layers that are alike are one object, so that who looks at each kind need not compare them.
+        mlp = alike.setdefault(of_layer, of_layer)
+        layers.append(known.setdefault((id(mixer), id(mlp), source), Layer(mixer, mlp, source)))
     return layers
 
 
@@ -270,5 +287,20 @@ def _learned_positions(fields: Fields, text_type: str) -> int:
     )
 
 
-def _has_layer_inputs(fields: Fields) -> bool:
-    return bool(fields.get("hidden_size_per_layer_input"))
+def _is_multimodal(outer: Mapping[str, Any], architecture: str) -> bool:
+    has_tower = any(isinstance(outer.get(name), Mapping) for name in _TOWERS)
+    return has_tower or engine_names().categories.get(architecture) == "multimodal"
+
+
+def _layer_inputs(fields: Fields) -> tuple[int, int]:
+    """Return words and width of the table that gives each layer inputs of its own, zeros without one."""
+    if not fields.get("hidden_size_per_layer_input"):
+        return 0, 0
+    return fields.number("vocab_size_per_layer_input") or 0, fields.number("hidden_size_per_layer_input", least=0) or 0
+
+
+def _hidden(fields: Fields) -> int:
+    hidden = fields.size(*HIDDEN)
+    if hidden < _LEAST_HIDDEN:
+        raise invalid(fields.name_of(*HIDDEN), hidden, f"a width of a model, {_LEAST_HIDDEN} or more")
+    return hidden

@@ -25,7 +25,9 @@ def read_vision(config: Mapping[str, Any], model_type: str, hidden: int) -> Visi
     table = class_defaults()
     kind = str(declared.get("model_type") or table.vision_types.get(model_type, ""))
     kind = table.vision_types.get(model_type, kind) if kind in (model_type, "") else kind
-    fields = Fields((declared,), table.classes.get(kind, {}), is_nested=True)
+    # Towers that are described by name ("clip-l-14-224") have objects where others have numbers.
+    plain = {name: value for name, value in declared.items() if not isinstance(value, Mapping)}
+    fields = Fields((plain,), table.classes.get(kind, {}), is_nested=True)
     tower = VisionTower(
         layers=fields.number("num_hidden_layers", "depth", "layers", limit="layers"),
         hidden=fields.number("embed_dim", "hidden_size", "width")
@@ -53,7 +55,7 @@ def _count(tower: VisionTower, fields: Fields, model_type: str, kind: str, hidde
     layers, width, inner = tower.layers, tower.hidden, tower.intermediate
     if layers is None or width is None or inner is None:
         return None
-    gated = kind in _GATED or model_type == "qwen2_5_vl"
+    gated = kind in _GATED or model_type in ("qwen2_5_vl", "pixtral")
     matrices = 4 * width * width + (3 if gated else 2) * width * inner
     vectors = 4 * width + (2 * inner if gated else inner) + width + 4 * width
     body = layers * (matrices + vectors)
@@ -61,11 +63,17 @@ def _count(tower: VisionTower, fields: Fields, model_type: str, kind: str, hidde
         return body + _qwen_ends(fields, model_type, width, hidden)
     if model_type == "gemma3":
         return body + _conv(fields, 1) * width + _places(fields) * width + 3 * width + width * hidden + width
-    if model_type == "mistral3":
-        merged = 4 * width * width
+    if model_type in ("mistral3", "pixtral"):
+        merges = (fields.number("spatial_merge_size") or 2) > 1 if model_type == "mistral3" else _merges(fields)
+        merged = 4 * width * width if merges else 0
         body = layers * (matrices + 2 * width)
         return body + _conv(fields, 1) * width + merged + width * hidden + hidden * hidden + 2 * width
     return None
+
+
+def _merges(fields: Fields) -> bool:
+    """Whether the projector in Mistral's own format merges patches first."""
+    return bool(fields.get("mm_projector_id") == "patch_merge")
 
 
 def _conv(fields: Fields, frames: int) -> int:

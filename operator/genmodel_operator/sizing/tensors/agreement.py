@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from genmodel_operator.hub.facts import Tensor
 from genmodel_operator.sizing.shape.model import Attention, Layer, ModelShape, Unsizable
 from genmodel_operator.sizing.tensors.inner import described_widths
-from genmodel_operator.sizing.tensors.names import SKIPPED, TOWER, is_head, is_word_table, layer_of
+from genmodel_operator.sizing.tensors.names import is_head, is_of_tower, is_skipped, is_word_table, layer_of
 
 _KEYS, _VALUES, _FUSED = "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.qkv_proj.weight"
 _WHOLE = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I8"})
@@ -32,7 +32,7 @@ def check_agreement(shape: ModelShape, tensors: Sequence[Tensor]) -> None:
     """Raise ``Disagreement`` that names the first tensor that is twice, missing, or of another size than described."""
     if not tensors:
         return
-    problem = next(_problems(shape, [tensor for tensor in tensors if not SKIPPED.search(tensor.name)]), None)
+    problem = next(_problems(shape, [tensor for tensor in tensors if not is_skipped(tensor.name)]), None)
     if problem is not None:
         raise Disagreement(f"{problem}: the files are incomplete or of another model")
 
@@ -72,7 +72,7 @@ def _is_table(shape: ModelShape, tensor: Tensor) -> bool:
     """Whether a tensor is a table of words, by its name or its rows; one that is shared may have the output's name."""
     if is_word_table(tensor.name):
         return shape.tied_embeddings or not is_head(tensor.name)
-    outside = layer_of(tensor.name) is None and not TOWER.search(tensor.name)
+    outside = layer_of(tensor.name) is None and not is_of_tower(tensor.name)
     return outside and len(tensor.shape) > 1 and tensor.shape[0] >= shape.vocab > 0
 
 

@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from genmodel_operator.hub.facts import Tensor
 from genmodel_operator.sizing.shape.model import DenseMLP, Layer, Mixture, ModelShape
+from genmodel_operator.sizing.tensors.names import split_name
 
 _DENSE = re.compile(r"\.(?:mlp|feed_forward)\.(gate_proj|up_proj|down_proj|w1|w2|w3|gate_up_proj)\.weight$")
 _EXPERT = re.compile(r"\.experts\.\d+\.(gate_proj|up_proj|down_proj|w1|w2|w3)\.weight$")
@@ -22,15 +24,25 @@ class Described:
 
 def described_widths(shape: ModelShape, layer: Layer, tensor: Tensor) -> Described | None:
     """Return what the configuration describes for a matrix of an MLP or expert, None for all others."""
-    if isinstance(layer.mlp, DenseMLP) and (match := _DENSE.search(tensor.name)):
-        return _of_dense(shape, layer.mlp, tensor, match[1])
+    form, name = _form(split_name(tensor.name)[0])
+    if isinstance(layer.mlp, DenseMLP) and form == "dense":
+        return _of_dense(shape, layer.mlp, tensor, name)
     if isinstance(layer.mlp, Mixture) and layer.mlp.intermediate:
-        if match := _EXPERT.search(tensor.name):
+        if form == "expert":
             outer = layer.mlp.latent or shape.hidden
-            return _of_matrix(tensor, match[1], outer, layer.mlp.intermediate, "moe_intermediate_size")
-        if match := _FUSED_EXPERTS.search(tensor.name):
-            return _of_experts(shape, layer.mlp, tensor, match[1])
+            return _of_matrix(tensor, name, outer, layer.mlp.intermediate, "moe_intermediate_size")
+        if form == "experts":
+            return _of_experts(shape, layer.mlp, tensor, name)
     return None
+
+
+@lru_cache(maxsize=65536)
+def _form(pattern: str) -> tuple[str, str]:
+    """Return what kind of matrix a name is of, and its last word."""
+    for form, expression in (("dense", _DENSE), ("expert", _EXPERT), ("experts", _FUSED_EXPERTS)):
+        if match := expression.search(pattern):
+            return form, match[1]
+    return "", ""
 
 
 def _of_dense(shape: ModelShape, mlp: DenseMLP, tensor: Tensor, name: str) -> Described | None:
@@ -46,10 +58,10 @@ def _of_matrix(tensor: Tensor, name: str, outer: int, width: int, field: str) ->
 
 
 def _of_experts(shape: ModelShape, mixture: Mixture, tensor: Tensor, name: str) -> Described | None:
-    """Return what all experts in one tensor have; either side may come first."""
+    """Return what all experts in one tensor have; either side may come first, and experts of no work may follow."""
     if len(tensor.shape) != 3:
         return None
     width = mixture.intermediate * (2 if name == "gate_up_proj" and mixture.gated else 1)
-    wanted = (mixture.experts, *sorted((mixture.latent or shape.hidden, width)))
-    found = (tensor.shape[0], *sorted(tensor.shape[1:]))
-    return Described(found != wanted, f"{mixture.experts} experts of {list(wanted[1:])}")
+    wanted = sorted((mixture.latent or shape.hidden, width))
+    is_other = sorted(tensor.shape[1:]) != wanted or tensor.shape[0] < mixture.experts
+    return Described(is_other, f"{mixture.experts} experts of {wanted}")

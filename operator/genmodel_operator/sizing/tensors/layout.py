@@ -38,14 +38,14 @@ def why_invalid_layout(shape: ModelShape, layout: Layout) -> InvalidLayout | Non
 
 
 def _objections(shape: ModelShape, layout: Layout) -> Iterator[str]:
-    mixtures = {layer.mlp for layer in shape.layers if isinstance(layer.mlp, Mixture)}
+    mixtures = {layer.mlp for layer in shape.kinds_of_layers if isinstance(layer.mlp, Mixture)}
     if layout.expert_parallel and not mixtures:
         yield "Number of experts in the model must be greater than 0 when expert parallelism is enabled."
     if layout.expert_parallel:
         yield from _too_few_experts(mixtures, layout)
     tensor_parallel = layout.tensor_parallel
     if tensor_parallel > 1:
-        mixers = {layer.mixer for layer in shape.layers if layer.mixer is not None}
+        mixers = {layer.mixer for layer in shape.kinds_of_layers if layer.mixer is not None}
         yield from _heads(mixers, tensor_parallel)
         yield from _keys_and_states(mixers, tensor_parallel)
         yield from _tower(shape, tensor_parallel)
@@ -110,7 +110,7 @@ def _tower(shape: ModelShape, parallel: int) -> Iterator[str]:
 def _widths(shape: ModelShape, mixtures: set[Mixture], layout: Layout) -> Iterator[str]:
     """Yield what is wrong with the slices of MLPs and experts: they must be whole, and hold whole groups."""
     parallel, devices = layout.tensor_parallel, layout.tensor_parallel * layout.data_parallel
-    dense = {layer.mlp.intermediate for layer in shape.layers if isinstance(layer.mlp, DenseMLP)}
+    dense = {layer.mlp.intermediate for layer in shape.kinds_of_layers if isinstance(layer.mlp, DenseMLP)}
     dense |= {mixture.shared_intermediate for mixture in mixtures}
     experts = set() if layout.expert_parallel else {mixture.intermediate for mixture in mixtures}
     stored = shape.quantization

@@ -84,26 +84,65 @@ _LEARNED = re.compile(r"(position_embeddings|embed_positions|wpe|token_type_embe
 _LAYER_INPUTS = re.compile(r"embed_tokens_per_layer\.")
 
 
+@lru_cache(maxsize=16384)
+def split_name(name: str) -> tuple[str, int | None]:
+    """Return a name with # in the place of the layer's number, and the number; what a tensor is follows from the first.
+
+    The same patterns come in every layer, so that each is looked at once.
+    """
+    match = _LAYER.search(name)
+    if match is None:
+        return name, None
+    return f"{name[: match.start(1)]}#{name[match.end(1) :]}", int(match[1])
+
+
+@lru_cache(maxsize=65536)
+def _is_of_tower(pattern: str) -> bool:
+    return TOWER.search(pattern) is not None
+
+
+@lru_cache(maxsize=65536)
+def _is_skipped(pattern: str) -> bool:
+    return SKIPPED.search(pattern) is not None
+
+
+def is_of_tower(name: str) -> bool:
+    """Whether a tensor belongs to the encoder of other inputs."""
+    return _is_of_tower(split_name(name)[0])
+
+
+def is_skipped(name: str) -> bool:
+    """Whether the engine leaves a tensor alone."""
+    return _is_skipped(split_name(name)[0])
+
+
 def is_word_table(name: str) -> bool:
     """Whether the tensor is the table of words or the output matrix, whose rows the engine pads."""
-    outside = _LAYER.search(name) is None and TOWER.search(name) is None
-    return outside and not _LEARNED.search(name) and bool(_HEAD.search(name) or _WORDS.search(name))
+    pattern, layer = split_name(name)
+    if layer is not None or _is_of_tower(pattern):
+        return False
+    return not _LEARNED.search(name) and bool(_HEAD.search(name) or _WORDS.search(name))
 
 
 def is_head(name: str) -> bool:
     """Whether the tensor is the output matrix."""
-    return _LAYER.search(name) is None and TOWER.search(name) is None and bool(_HEAD.search(name))
+    pattern, layer = split_name(name)
+    return layer is None and not _is_of_tower(pattern) and bool(_HEAD.search(name))
 
 
 def layer_of(name: str) -> int | None:
     """Return the index of the text layer that a tensor is in; None outside the layers and in towers."""
-    if TOWER.search(name):
-        return None
-    match = _LAYER.search(name)
-    return int(match[1]) if match else None
+    pattern, layer = split_name(name)
+    return None if layer is None or _is_of_tower(pattern) else layer
 
 
 def block_of(name: str) -> str:
+    """Return the parameter of the engine that a tensor becomes a part of; "" for vectors and towers."""
+    return _block(split_name(name)[0])
+
+
+@lru_cache(maxsize=65536)
+def _block(name: str) -> str:
     """Return the parameter of the engine that a tensor becomes a part of; "" for vectors and towers.
 
     The engine fuses queries, keys and values, gates and ups, and all experts of a layer.
@@ -128,16 +167,17 @@ _FUSED = {
 
 def role_of(name: str, *, dims: int, is_vector: bool) -> Role:
     """Return the role of a tensor. ``is_vector``: it has one value per output, such as a bias or a scale."""
-    match = _LAYER.search(name) if not TOWER.search(name) else None
-    pattern = name if match is None else f"{name[: match.start(1)]}#{name[match.end(1) :]}"
+    pattern, layer = split_name(name)
     role = _role(pattern, dims, is_vector=is_vector)
-    return role if match is None else Role(role.part, role.division, int(match[1]), role.place, role.is_linear)
+    if layer is None or _is_of_tower(pattern):
+        return role
+    return Role(role.part, role.division, layer, role.place, role.is_linear)
 
 
 @lru_cache(maxsize=65536)
 def _role(name: str, dims: int, *, is_vector: bool) -> Role:
     if TOWER.search(name):
-        divided = dims > 1 and not is_vector and re.search(r"\.\d+\.", name) and not _MISTRAL_TOWER.search(name)
+        divided = dims > 1 and not is_vector and re.search(r"\.(\d+|#)\.", name) and not _MISTRAL_TOWER.search(name)
         return Role(Part.VISION, Division.EVEN if divided else Division.WHOLE)
     if ".#." not in name:
         return _outside(name)

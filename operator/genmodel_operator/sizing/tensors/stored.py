@@ -7,7 +7,7 @@ from math import prod
 
 from genmodel_operator.hub.facts import Tensor
 from genmodel_operator.sizing.shape.model import Attention, LatentAttention, ModelShape, Quantization
-from genmodel_operator.sizing.tensors.names import SKIPPED, Role, is_head, is_word_table, layer_of, role_of
+from genmodel_operator.sizing.tensors.names import Role, is_head, is_skipped, is_word_table, layer_of, role_of
 from genmodel_operator.sizing.tensors.scheme import matrix_bytes
 
 _WIDE = frozenset({"F64", "F32", "F16", "BF16"})
@@ -48,7 +48,7 @@ def kept_tensors(tensors: Sequence[Tensor], shape: ModelShape, *, with_draft: bo
         if (index is not None and index >= limit) or (has_two_formats and _MISTRAL.search(name)):
             continue
         is_draft = with_draft and re.search(r"(^|\.)mtp\.", name)
-        if (SKIPPED.search(name) and not is_draft) or (shape.tied_embeddings and is_head(name)):
+        if (is_skipped(name) and not is_draft) or (shape.tied_embeddings and is_head(name)):
             continue
         shape_of = tensor.shape
         is_vector = len(shape_of) < 2 or shape_of[-1] == 1

@@ -109,7 +109,8 @@ def _mixer(shape: ModelShape, layer: Layer, base: str) -> Iterator[Matrix]:
             plain = Attention(attention.heads, attention.kv_heads, attention.head_dim, attention.head_dim)
             yield from _attention(shape, plain, base, has_keys=True)
         case LatentAttention() as latent:
-            yield from _latent(shape, latent, base)
+            for _ in range(latent.repeats):
+                yield from _latent(shape, latent, base)
         case CompressedAttention() as compressed:
             yield from _compressed(shape, compressed, base)
         case GatedDeltaNet() as delta:

@@ -222,7 +222,8 @@ def test_devices_that_are_refused(labels: dict[str, str], devices: dict[str, str
     [
         pytest.param(nodes.INTEL_MAX, {"gpu.intel.com/i915": "2"}, "Max_1550", "Intel", id="Intel, i915"),
         pytest.param(nodes.INTEL_ARC, {"gpu.intel.com/xe": "1"}, "gpu.intel.com/xe", "Intel", id="Intel, xe"),
-        pytest.param({}, {"habana.ai/gaudi": "8"}, "habana.ai/gaudi", "Intel", id="Gaudi"),
+        pytest.param({}, {"habana.ai/gaudi": "8"}, "habana.ai/gaudi", "Intel", id="Gaudi, without its name"),
+        pytest.param(nodes.GAUDI_2, {"habana.ai/gaudi": "8"}, "HL-225B", "Intel", id="Gaudi"),
         pytest.param(nodes.GKE_TPU, {"google.com/tpu": "4"}, "tpu-v5-lite-podslice", "Google", id="TPU"),
         pytest.param({}, {"aws.amazon.com/neuron": "1"}, "aws.amazon.com/neuron", "AWS", id="Neuron"),
     ],
