@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench import control_plane, demo, demo_page, planning, reasons, start_up
+from bench import control_plane, demo, demo_page, planning, reasons, start_up, supervisor
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from bench.timings import lines_of
@@ -35,6 +35,7 @@ def main() -> int:
     commands.add_parser("start-up", help="from apply to the first token with real vLLM, by stage")
     commands.add_parser("demo", help="make demo, part by part, with everything cached")
     commands.add_parser("reasons", help="from an event in the cluster to the reason in the model's status")
+    commands.add_parser("supervisor", help="memory and processor of the supervisor beside a real engine under load")
     inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
@@ -63,6 +64,10 @@ def main() -> int:
         print("\n".join(as_tables(rows)))
         keep("demo", rows)
         demo_page.update_page()
+    if args.command in ("all", "supervisor"):
+        rows = supervisor.measure()
+        print("\n".join(as_tables(rows)))
+        keep("supervisor", rows)
     return failed
 
 

@@ -4,11 +4,15 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 import pytest
 
+from examples.demo.foreign import remove
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
+from tests.cluster.images import vllm_site_packages
 from tests.leftovers import Leftovers
+from tests.platform import Platform, set_up, set_up_hosted
 
 LEFTOVERS = pytest.StashKey[Leftovers]()
 
@@ -100,3 +104,30 @@ def real_cluster(environment: Environment) -> Cluster | HostedCluster:
     if environment.rung == "kind":
         return KindCluster(f"test-{os.getpid()}")
     return Cluster(f"node-{os.getpid()}", real_node=True)
+
+
+@pytest.fixture(scope="session")
+def platform(
+    real_node: Cluster | HostedCluster, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
+    """Yield a real node with the chart from real images and the local Hub; what takes long says how far it is.
+
+    A cluster of other people gets it back as it was.
+    """
+    if isinstance(real_node, HostedCluster):
+        with showing_progress(pytestconfig):
+            made = set_up_hosted(real_node)
+        yield made
+        remove(real_node)
+    else:
+        with showing_progress(pytestconfig):
+            made = set_up(real_node, tmp_path_factory.mktemp("hub") / "hub.log")
+        yield made
+
+
+@pytest.fixture(scope="session")
+def site_packages(environment: Environment) -> Path:
+    """Return the packages of the real vLLM on CPU."""
+    if environment.no_engine:
+        pytest.skip(environment.no_engine)
+    return vllm_site_packages()

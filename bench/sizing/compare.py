@@ -1,14 +1,17 @@
 """Each row's estimate beside what the server logged: one error per figure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from bench.sizing.peers import PEERS, Start
 from bench.sizing.rows import Row
 from genmodel_operator.sizing.estimate.estimate import estimate
-from genmodel_operator.sizing.estimate.result import Estimate
+from genmodel_operator.sizing.estimate.result import Estimate, EstimateError
 
 GIB = 1024**3
+_BIG_GIB = 70
 _CATALOGUE = ((70, 80, 80.0), (80, 96, 96.0), (39, 40, 40.0), (43, 46, 48.0), (21, 24, 24.0), (31, 32, 32.0))
 """Totals as torch sees them from, to, and the memory on the box, in GiB."""
 
@@ -21,7 +24,7 @@ class Compared:
         refusal: why the request was not answered; None where it was.
         weights, tokens: relative. ``kv_gib``, ``activation_gib``: in GiB.
         blocks: relative, of the tokens in the logged GiB: the cache's arithmetic alone.
-        verdict: whether start or refusal was foreseen.
+        verdict: whether start or refusal was foreseen; ``reason``: why the estimate refuses it, None where it does not.
         peers: of the cache's memory, in GiB, with the logged weights.
 
     """
@@ -34,6 +37,7 @@ class Compared:
     tokens: float | None = None
     blocks: float | None = None
     verdict: bool | None = None
+    reason: str | None = None
     peers: dict[str, float] | None = None
 
     @property
@@ -45,7 +49,7 @@ class Compared:
 def compare(row: Row) -> Compared:
     """Return a row's errors; the row must have a request."""
     assert row.request is not None
-    answer = estimate(row.request)
+    answer = served(with_step(row), any_length=row.any_length)
     if not isinstance(answer, Estimate):
         return Compared(row=row, refusal=f"{answer.reason}: {answer.message}")
     logged, has_device = row.logged, row.has_device
@@ -57,8 +61,39 @@ def compare(row: Row) -> Compared:
         tokens=_relative(answer.kv_tokens, logged.kv_tokens) if has_device else None,
         blocks=_blocks_error(row),
         verdict=_foreseen(row, answer),
+        reason=answer.verdict.reason,
         peers=_peer_errors(row),
     )
+
+
+def with_step(row: Row) -> dict[str, Any]:
+    """Return the request of a row, with the tokens of a step that the logged need of one request shows.
+
+    A row that leaves them open is of a server or of the engine's LLM class, whose defaults differ.
+    """
+    request = row.request or {}
+    if row.needed_gib is None or request["max_num_batched_tokens"] is not None:
+        return request
+    steps = (None, 16384 if request["gpu"]["memory_gib"] >= _BIG_GIB else 8192)
+    told = [({**request, "max_num_batched_tokens": step}, row.needed_gib) for step in steps]
+    return min(told, key=lambda one: abs((needed_gib(one[0]) or 0.0) - one[1]))[0]
+
+
+def needed_gib(request: dict[str, Any]) -> float | None:
+    """Return what one request of the wanted length needs: what the refusal of a cache of one byte says."""
+    answer = estimate({**request, "kv_cache_memory_bytes": 1})
+    found = re.search(
+        r"\(([\d.]+) GiB KV cache is needed", str(answer.verdict.message if isinstance(answer, Estimate) else "")
+    )
+    return float(found[1]) if found else None
+
+
+def served(request: dict[str, Any], *, any_length: bool) -> Estimate | EstimateError:
+    """Return the answer to a request; where any length will do, with the longest that fits."""
+    answer = estimate(request)
+    if any_length and isinstance(answer, Estimate) and answer.verdict.longest:
+        return estimate({**request, "max_model_len": answer.verdict.longest})
+    return answer
 
 
 def _foreseen(row: Row, answer: Estimate) -> bool | None:

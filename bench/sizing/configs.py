@@ -17,6 +17,8 @@ _DATA_FIELDS = {
 """What ``model_configs.json`` adds to a configuration."""
 _AROUND = ("architectures", "model_type", "torch_dtype", "quantization_config", "vision_config")
 """Fields that a multimodal configuration has around the text model's."""
+_BUILD = re.compile(r"-(?:fp8|awq|gptq-int[48]|nvfp4|mxfp4|int[48]|\d{4})$", re.IGNORECASE)
+"""How builds of a model, and its later revisions, are named after it."""
 _SCHEME = re.compile(r"-(?:fp8-dynamic|quantized\.w\d+a\d+)$", re.IGNORECASE)
 """How builds of one publisher are named after the model and its scheme."""
 
@@ -46,13 +48,38 @@ def find_config(model: str, scheme: str) -> KnownConfig | None:
     name = re.sub(r"\s*[(\[].*", "", model).strip()
     found = _entries().get(_key(name))
     if found is not None:
-        return _known(found, found.get("quantization_config"))
+        return _known(_completed(found), found.get("quantization_config"))
     base = _entries().get(_key(_SCHEME.sub("", name)))
     if base is not None and _SCHEME.search(name):
         quantization = declared_scheme(scheme)
         return None if quantization is None else _known(base, quantization)
     build = _entries().get(_key(f"{name}-FP8"))
     return None if build is None else _known(build, None)
+
+
+def _completed(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry that has only a catalogue's fields with the others of the model that it is a build of.
+
+    A model of the same name without format and date, whose every size that both state is the same.
+    """
+    if "vocab_size" in entry:
+        return entry
+    base = _BUILD.sub("", _key(entry["repo_id"]))
+    for key, other in _entries().items():
+        if "vocab_size" in other and base in (key, _BUILD.sub("", key)) and _agree(entry, other):
+            own = {name: value for name, value in entry.items() if value is not None}
+            taken = {name: value for name, value in other.items() if name not in _OF_A_BUILD}
+            return {**taken, **own, "from_memory": entry["from_memory"] or other["from_memory"]}
+    return entry
+
+
+_OF_A_BUILD = {"quantization_config", "parameters_by_dtype", "safetensors_bytes", "safetensors_bytes_note"}
+
+
+def _agree(entry: dict[str, Any], other: dict[str, Any]) -> bool:
+    shared = (entry.keys() & other.keys()) - _OF_A_BUILD
+    sizes = [(entry[name], other[name]) for name in shared if isinstance(entry[name], int)]
+    return all(value == theirs for value, theirs in sizes if not isinstance(value, bool) and theirs is not None)
 
 
 def declared_scheme(scheme: str) -> dict[str, Any] | None:
@@ -78,7 +105,7 @@ def declared_scheme(scheme: str) -> dict[str, Any] | None:
 
 def _known(entry: dict[str, Any], quantization: dict[str, Any] | None) -> KnownConfig:
     exact = not entry.get("from_memory_fields") and (not entry["from_memory"] or "alias_of" in entry)
-    parameters = entry["parameters_by_dtype"] if quantization == entry.get("quantization_config") else None
+    parameters = entry.get("parameters_by_dtype") if quantization == entry.get("quantization_config") else None
     return KnownConfig(_config({**entry, "quantization_config": quantization}), parameters, exact)
 
 

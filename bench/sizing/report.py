@@ -16,7 +16,7 @@ _FIGURES: tuple[tuple[str, str, Callable[[Compared], float | None]], ...] = (
     ("KV tokens of the logged GiB", "%", lambda row: row.blocks),
     ("activation", "GiB", lambda row: row.activation_gib),
 )
-_MECHANISMS = ("dense", "MoE", "MLA", "hybrid", "state", "quantised", "vision", "TP", "PP")
+_MECHANISMS = ("dense", "MoE", "MLA", "compressed attention", "hybrid", "state", "quantised", "vision", "TP", "PP")
 _WEIGHTS_NEED = {"tensor_parallel_size"}
 _BLOCKS_NEED = {"tensor_parallel_size", "vllm_version", "draft model", "layers of each stage"}
 
@@ -42,6 +42,8 @@ def report(rows: list[Row], compared: list[Compared]) -> Table:
         ),
         **_verdicts(exact, "exact configuration"),
         **_verdicts([row for row in current if not row.row.is_exact], "configuration partly from memory"),
+        "wrong verdicts": {row.row.id: _why_wrong(row) for row in current if row.verdict is False},
+        "rows of each mechanism, exact configuration": _mechanism_rows(exact),
         **_by_mechanism(exact),
         **_peers(exact),
         "inputs that rows leave open": {name: str(n) for name, n in Counter(_open(rows)).most_common()},
@@ -120,6 +122,23 @@ def _verdicts(rows: list[Compared], title: str) -> Table:
             "right with all inputs known": _share(known),
             "wrong": " ".join(row.row.id for row in judged if not row.verdict) or "none",
         }
+    return tables
+
+
+def _why_wrong(row: Compared) -> str:
+    """Return what was logged and estimated of a row, and which inputs it leaves open."""
+    estimated = "starts" if row.reason is None else row.reason
+    opened = ", ".join(row.row.open_inputs) or "nothing"
+    return f"logged {row.row.logged.outcome}, estimated {estimated}; the row leaves open: {opened}"
+
+
+def _mechanism_rows(rows: list[Compared]) -> dict[str, str]:
+    """Return how many rows each mechanism has, and how many of them compare weights and cache with all inputs known."""
+    tables = {}
+    for mechanism in _MECHANISMS:
+        those = [row for row in rows if mechanism in row.row.mechanisms]
+        weights, cache = len(errors(those, "weights")), len(errors(those, "KV cache"))
+        tables[mechanism] = f"{len(those)} rows, {weights} with weights, {cache} with a cache of known inputs"
     return tables
 
 

@@ -50,6 +50,9 @@ class Row:
         mechanisms: what is special about the model or the server.
         about_memory: whether the outcome is one of memory and layout; other failures are no estimate's matter.
         has_device: the row names a device or its total; without one there is no budget to compare.
+        any_length: the engine chose the length that fits ("max-model-len auto"), or the row does not say which was
+            asked for: the longest that fits is what it was served with.
+        needed_gib: what the engine said that one request of the wanted length needs.
 
     """
 
@@ -63,6 +66,8 @@ class Row:
     logged: Logged
     about_memory: bool
     has_device: bool
+    any_length: bool = False
+    needed_gib: float | None = None
 
 
 def read_rows(path: Path = DATA / "ground_truth.csv") -> list[Row]:
@@ -97,6 +102,8 @@ def read_row(record: dict[str, str]) -> Row:
         logged=_logged(record),
         about_memory=record["outcome"] != "error" or "Mamba" in record["note"],
         has_device=total is not None,
+        any_length=_is_auto(record) or not record["max_model_len"],
+        needed_gib=_needed_gib(record["note"]),
     )
 
 
@@ -140,12 +147,12 @@ def _flags(record: dict[str, str]) -> dict[str, Any]:
         "dtype": _DTYPES.get(scheme.split(" ")[0]),
         "quantization": _online(scheme),
         "kv_cache_dtype": _cache_dtype(note),
-        "tensor_parallel_size": _count(record["tp"]) or 1,
+        "tensor_parallel_size": _tensor_parallel(record),
         "pipeline_parallel_size": _count(record["pp"]) or 1,
         "data_parallel_size": int(replicas[1]) if replicas else 1,
         "enable_expert_parallel": expert_parallel,
         "gpu_memory_utilization": _number(record["gpu_memory_utilization"]),
-        "max_model_len": _count(record["max_model_len"]),
+        "max_model_len": None if _is_auto(record) else _count(record["max_model_len"]),
         "max_num_seqs": _count(record["max_num_seqs"]) or _noted(r"max_num_seqs \(?(\d+)", note),
         "max_num_batched_tokens": _noted(r"max[_-]num[_-]batched[_-]tokens (\d+)", note),
         "block_size": _noted(r"\bblock-size (\d+)", note),
@@ -153,6 +160,25 @@ def _flags(record: dict[str, str]) -> dict[str, Any]:
         "enable_prefix_caching": True if re.search(r"prefix caching on", note) else None,
         "num_speculative_tokens": (int(drafted[1] or 1) if drafted is not None and has_drafts else 0),
     }
+
+
+def _is_auto(record: dict[str, str]) -> bool:
+    """Whether the engine chose the length, so that the row's is a result and no input."""
+    return re.search(r"max[_-]model[_-]len (auto|-1)\b", record["note"]) is not None
+
+
+def _needed_gib(note: str) -> float | None:
+    found = re.search(r"([\d.]+) GiB needed", note)
+    return float(found[1]) if found else None
+
+
+def _tensor_parallel(record: dict[str, str]) -> int:
+    """Return the size, for one that is only bounded ("TP>=3") the next power of two, 1 where nothing is said."""
+    stated = _count(record["tp"])
+    if stated is not None:
+        return stated
+    least = _noted(r"\bTP>=(\d+)", record["note"]) or 1
+    return int(1 << (least - 1).bit_length())
 
 
 def _online(scheme: str) -> str | None:
@@ -175,7 +201,7 @@ def _open_inputs(record: dict[str, str], *, is_typical: bool, is_range: bool) ->
         yield "tensor_parallel_size"
     if not record["gpu_memory_utilization"]:
         yield "gpu_memory_utilization"
-    if not record["max_model_len"]:
+    if not record["max_model_len"] and not _is_auto(record):
         yield "max_model_len"
     batch = ("max_num_seqs", record["max_num_seqs"]), ("max_num_batched_tokens", "batched" in note)
     yield from (name for name, given in batch if not given and "defaults" not in note)
@@ -216,6 +242,8 @@ def _mechanisms(config: dict[str, Any], record: dict[str, str]) -> Iterable[str]
     )
     if text.get("kv_lora_rank"):
         yield "MLA"
+    if text.get("compress_ratios"):
+        yield "compressed attention"
     if any(text.get(name) for name in ("linear_num_key_heads", "mamba_num_heads", "hybrid_override_pattern")):
         yield "state"
     if (

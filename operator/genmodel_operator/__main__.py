@@ -31,6 +31,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     inventory = NodeInventory(parts.client, parts.cache, parts.settings)
     runtimes = HttpRuntimeReader()
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
+    hub.warm_up()
     tools = Tools(
         client=parts.client,
         hub=hub,

@@ -9,15 +9,16 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from genmodel_operator import __version__
 from genmodel_operator.controller.queue import Handle, Key, Outcome, WorkQueue
+from genmodel_operator.first_watch import FirstWatch, InformerEndedError
 from genmodel_operator.handlers import EndlessJitter, build_registry, build_settings, run_informer
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
-from genmodel_operator.kube.errors import Unreachable
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.kube.startup import prime, wait_until_served
@@ -36,21 +37,16 @@ DRAIN_SECONDS = 15.0
 """How long reconciles that go on may take to end after SIGTERM."""
 WATCHES_END_SECONDS = 5.0
 """How long the watches may take to end after that."""
-WATCHING_SECONDS = 30.0
-"""How long kopf may take to open its first watch of models."""
 NODES_SETTLE_SECONDS = 1.0
 """Changes of nodes within this time count as one."""
 STARTUP_DELAY_CAP_SECONDS = 5.0
-YOUNG_OBJECTS = 10_000
-"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred."""
+YOUNG_OBJECTS = 2_000
+"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred.
+More would be faster and leave events of kopf, which are cycles, in memory for longer."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-
-
-class InformerEndedError(Exception):
-    """The watches ended though nobody asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ class Operator:
         self._health = health
         self._stop = asyncio.Event()
         self._stop_informer = asyncio.Event()
-        self._watching = asyncio.Event()
+        self._first_watch = FirstWatch()
         self._nodes_timer: asyncio.TimerHandle | None = None
         self._is_informing = False
         health.set("start", "the operator starts")
@@ -150,11 +146,11 @@ class Operator:
             self._on_nodes_changed,
             login=self._parts.client.watch_connection,
             watching=self._on_watching,
-            observe_model=self._parts.metrics.models.observe,
+            observe_model=self._observe_model,
         )
         self._is_informing = True
         async with asyncio.TaskGroup() as group:
-            confirming = group.create_task(self._confirm_watching(), name="confirm watching")
+            confirming = group.create_task(self._first_watch.confirm(self._is_served), name="confirm watching")
             await run_informer(
                 registry,
                 build_settings(),
@@ -166,24 +162,18 @@ class Operator:
         if not self._stop.is_set():
             raise InformerEndedError("the watches ended by themselves")
 
-    async def _confirm_watching(self) -> None:
-        """Raise when kopf runs but watches nothing: our kind went between our look and kopf's."""
-        while True:
-            try:
-                async with asyncio.timeout(WATCHING_SECONDS):
-                    await self._watching.wait()
-                return
-            except TimeoutError:
-                logger.warning("models are not watched yet")
-            with suppress(Unreachable):
-                await self._parts.client.is_served(GENERATIVE_MODEL)
-                raise InformerEndedError("the API server answers, but models are not watched")
+    def _observe_model(self, type_: str | None, model: Mapping[str, Any]) -> None:
+        self._first_watch.hear()
+        self._parts.metrics.models.observe(type_, model)
+
+    async def _is_served(self) -> bool:
+        return await self._parts.client.is_served(GENERATIVE_MODEL)
 
     def _on_watching(self) -> None:
-        if not self._watching.is_set() and not self._stop.is_set():
+        if not self._first_watch.is_open and not self._stop.is_set():
             self._health.set("start", None)
             logger.info("watching")
-        self._watching.set()
+        self._first_watch.open()
 
     async def _handle(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
         outcome = await self._work.handle(key, resync)
@@ -262,10 +252,10 @@ def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
 
 
 def _spare_garbage_collection() -> None:
-    """Keep the collector from looking again and again at what the imports made, and at every decoded answer."""
+    """Keep the collector from looking again and again at what the imports made, and at each decoded answer."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+    gc.set_threshold(YOUNG_OBJECTS, 5, 5)
 
 
 def _log_failure(error: BaseException) -> None:

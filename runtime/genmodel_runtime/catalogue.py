@@ -83,6 +83,17 @@ CATALOGUE: tuple[Rule, ...] = (
         "this device cannot run the quantisation {found}",
     ),
     _rule(
+        _R.ENGINE_QUANTIZATION_REFUSED,
+        r"(?P<found>[\w-]+) quantization is currently not supported in (?P<device>\w+)",
+        "the engine cannot run the quantisation {found} on {device}",
+    ),
+    _rule(
+        _R.ENGINE_QUANTIZATION_REFUSED,
+        r"specified in the model config \((?P<stored>[\w-]+)\) does not match the quantization method specified in the "
+        r"`quantization` argument \((?P<found>[\w-]+)\)",
+        "the weights are stored as {stored} and cannot be run as {found}",
+    ),
+    _rule(
         _R.ENGINE_BAD_PARALLEL_SIZE,
         r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         "the model's {heads} attention heads cannot be divided among {size} devices",

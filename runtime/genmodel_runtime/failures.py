@@ -67,13 +67,25 @@ def hung(detail: str) -> Failure:
     )
 
 
-def start_timeout(seconds: float, lines: Sequence[str]) -> Failure:
-    """Return the failure of an engine that was killed because its start took too long."""
+def no_folder(detail: str) -> Failure:
+    """Return the failure of a pod without a folder for temporary files."""
+    return Failure(
+        RuntimeReason.ENGINE_ENVIRONMENT,
+        f"no folder for temporary files may be written: {detail}",
+        ExitCode.ENGINE_REFUSED,
+    )
+
+
+def start_timeout(seconds: float, lines: Sequence[str], why: str = "") -> Failure:
+    """Return the failure of an engine that was killed because its start took too long.
+
+    ``why`` is what the last look at it found.
+    """
     last = next((bare for line in reversed(lines) if (bare := _bare(line).strip())), "")
     said = f"; its last line was: {last}" if last else ""
     return Failure(
         RuntimeReason.START_TIMEOUT,
-        f"the engine gave no answer within {seconds:.0f} s of its start{said}",
+        f"the engine gave no answer within {seconds:.0f} s of its start{f': {why}' if why else ''}{said}",
         ExitCode.START_TIMEOUT,
         "a slow disk or a large model needs a longer start",
         _tail(lines),

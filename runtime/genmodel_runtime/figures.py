@@ -5,6 +5,7 @@ start did not measure, stays unknown: with ``--kv-cache-memory-bytes`` vLLM skip
 profile, and tells weights, cache and CUDA graphs alone.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -105,6 +106,7 @@ def _number(pattern: re.Pattern[str], text: str) -> float | None:
     if match is None:
         return None
     try:
-        return float(match[1].replace(",", ""))
+        number = float(match[1].replace(",", ""))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

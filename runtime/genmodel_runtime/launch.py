@@ -14,6 +14,7 @@ from typing import IO
 from genmodel_runtime.failures import HISTORY_LINES
 from genmodel_runtime.progress import split_lines
 from genmodel_runtime.settings import ENGINE_MODULES, ServeSettings
+from genmodel_runtime.traffic import MIDDLEWARE
 
 _CHUNK_BYTES = 65536
 _LONGEST_LINE_BYTES = 65536
@@ -24,8 +25,12 @@ _OOM_COUNTERS = (
 
 
 def engine_command(settings: ServeSettings) -> list[str]:
-    """Return the engine's whole command line, run by the interpreter that runs us."""
-    return [sys.executable, "-m", ENGINE_MODULES[settings.engine], *settings.engine_args]
+    """Return the engine's whole command line, run by the interpreter that runs us.
+
+    The middleware named last is the outermost, and sees what the others refuse, too.
+    """
+    module = ENGINE_MODULES[settings.engine]
+    return [sys.executable, "-m", module, *settings.engine_args, "--middleware", MIDDLEWARE]
 
 
 class EngineProcess:
@@ -71,11 +76,6 @@ class EngineProcess:
         """Return the last lines of the output, oldest first."""
         with self._history_lock:
             return list(self._history)
-
-    def terminate(self) -> None:
-        """Ask the engine's first process to end; it ends its own children."""
-        if self._process.returncode is None:
-            os.kill(self.pid, signal.SIGTERM)
 
     def kill(self, *, wait_seconds: float = 10) -> bool:
         """Kill every process of the group; return whether all were gone within ``wait_seconds``."""

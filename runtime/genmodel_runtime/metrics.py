@@ -1,5 +1,6 @@
 """Prometheus text: the few numbers that supervision reads, and the runtime's own families."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -9,33 +10,54 @@ from genmodel_runtime.state import Snapshot
 _SAMPLE = re.compile(r"(?P<name>[A-Za-z_:][\w:]*)(?:\{.*\})?\s+(?P<value>\S+)(?:\s+-?\d+)?", re.ASCII)
 _RUNNING = "vllm:num_requests_running"
 _WAITING = "vllm:num_requests_waiting"
-_ITERATIONS = "vllm:iteration_tokens_total_count"
+_SIGNS = (
+    # Counts steps that gave a token to anybody; the chunks of a long prompt give none, and only
+    # take more of the cache.
+    "vllm:iteration_tokens_total_count",
+    "vllm:generation_tokens_total",
+    "vllm:prompt_tokens_total",
+    "vllm:kv_cache_usage_perc",
+    "vllm:prefix_cache_queries_total",
+    "vllm:num_preemptions_total",
+)
+"""What only a step of the engine changes: its API server learns these figures from each step."""
+_READ = (_RUNNING, _WAITING, *_SIGNS)
 
 
 @dataclass(frozen=True)
 class EngineSample:
     """The engine's load at one moment, summed over its engine processes.
 
-    ``iterations`` counts steps of the model; it stands still while the engine is idle or hangs.
+    ``signs`` are figures that stand still while the engine is idle or hangs; what they count does
+    not matter, only whether they change.
     """
 
     running: int
     waiting: int
-    iterations: int
+    signs: tuple[float, ...]
 
 
 def read_sample(text: str) -> EngineSample | None:
-    """Return the engine's load from its metrics page; None where a number is missing."""
+    """Return the engine's load from its metrics page; None where it cannot be told from the page."""
     sums: dict[str, float] = {}
     for line in text.splitlines():
-        if not line.startswith((_RUNNING, _WAITING, _ITERATIONS)):
+        if not line.startswith(_READ):
             continue
         match = _SAMPLE.fullmatch(line.strip())
-        if match and match["name"] in (_RUNNING, _WAITING, _ITERATIONS):
-            sums[match["name"]] = sums.get(match["name"], 0.0) + float(match["value"])
-    if len(sums) < 3:
+        if match and match["name"] in _READ:
+            sums[match["name"]] = sums.get(match["name"], 0.0) + _value(match["value"])
+    signs = tuple(sums[name] for name in _SIGNS if name in sums)
+    if _RUNNING not in sums or _WAITING not in sums or not signs:
         return None
-    return EngineSample(running=int(sums[_RUNNING]), waiting=int(sums[_WAITING]), iterations=int(sums[_ITERATIONS]))
+    return EngineSample(running=int(sums[_RUNNING]), waiting=int(sums[_WAITING]), signs=signs)
+
+
+def _value(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def own_metrics(snapshot: Snapshot) -> str:

@@ -10,6 +10,7 @@ from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServe
 from genmodel_runtime.install import install_runtime
 from genmodel_runtime.metrics import own_metrics
 from genmodel_runtime.settings import PrepareSettings
+from genmodel_runtime.signals import on_end_signals
 from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure, report_failure
 from genmodel_runtime.volume import Volume, VolumeBroken, is_complete
@@ -34,7 +35,7 @@ def prepare(settings: PrepareSettings) -> int:
 def end_on_sigterm() -> None:
     """End at once on SIGTERM: every byte that came is on the volume and is resumed from."""
     # Threads may sit in reads of half a minute; os._exit waits for none of them.
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(_TERMINATED))
+    on_end_signals(lambda: os._exit(_TERMINATED))
 
 
 def _prepare(settings: PrepareSettings, state: RuntimeState) -> Failure | None:

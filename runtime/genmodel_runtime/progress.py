@@ -66,8 +66,10 @@ def split_lines(buffer: bytes) -> tuple[list[bytes], bytes]:
     Lines keep their ending, so that what is passed on is what came. A progress bar that redraws
     itself is one line per redraw.
     """
-    lines = re.findall(rb"[^\r\n]*(?:\r\n|\n|\r(?!$))", buffer)
-    return lines, buffer[sum(map(len, lines)) :]
+    lines = buffer.splitlines(keepends=True)
+    # A return at the end may be the first half of an ending.
+    rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+    return lines, rest
 
 
 def _later(phase: Phase, text: str) -> Phase:

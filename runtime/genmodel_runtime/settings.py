@@ -11,6 +11,7 @@ from pathlib import Path
 
 from genmodel_runtime import contract
 from genmodel_runtime.contract import Env
+from genmodel_runtime.drain import QUIET_SECONDS
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TASK_GENERATE = "Generate"
@@ -37,6 +38,7 @@ class PodPaths:
     runtime_dir: Path = Path(contract.RUNTIME_DIR)
     models_dir: Path = Path(contract.MODELS_DIR)
     termination_log: Path = Path(contract.TERMINATION_LOG)
+    tmp_dir: Path = Path(contract.TMP_DIR)
 
     @classmethod
     def under(cls, root: Path) -> "PodPaths":
@@ -46,6 +48,7 @@ class PodPaths:
             runtime_dir=root / pod.runtime_dir.relative_to("/"),
             models_dir=root / pod.models_dir.relative_to("/"),
             termination_log=root / pod.termination_log.relative_to("/"),
+            tmp_dir=root / pod.tmp_dir.relative_to("/"),
         )
 
 
@@ -95,7 +98,7 @@ class ServeSettings:
     port: int = contract.RUNTIME_PORT
     engine_port: int = contract.HTTP_PORT
     propagation_seconds: float = contract.ENDPOINT_PROPAGATION_SECONDS
-    teardown_seconds: float = contract.TEARDOWN_SECONDS
+    quiet_seconds: float = QUIET_SECONDS
     poll_seconds: float = 5
     """Between two looks at the engine's metrics."""
     ready_poll_seconds: float = 0.25
@@ -152,6 +155,7 @@ def serve_settings(environ: Mapping[str, str], engine_args: tuple[str, ...], ove
         port=contract.RUNTIME_PORT if overrides.port is None else overrides.port,
         engine_port=contract.HTTP_PORT if overrides.engine_port is None else overrides.engine_port,
         propagation_seconds=contract.ENDPOINT_PROPAGATION_SECONDS if propagation is None else propagation,
+        quiet_seconds=QUIET_SECONDS if propagation is None else min(propagation, QUIET_SECONDS),
         poll_seconds=min(5.0, stall_seconds / 4),
     )
 

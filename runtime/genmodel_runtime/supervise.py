@@ -5,29 +5,32 @@ Everything else (output, the engine's end, looks at the engine, signals) only pu
 """
 
 import queue
-import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO
 
 from genmodel_runtime.console import say
 from genmodel_runtime.contract import STARTUP_ANSWER_SECONDS, STARTUP_PATH, ExitCode, Phase
+from genmodel_runtime.drain import QuietDetector
 from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServer, json_answer
 from genmodel_runtime.engine import EngineClient, EngineSilent
-from genmodel_runtime.failures import Ending, Stage, classify, hung, start_timeout
+from genmodel_runtime.failures import Ending, Stage, classify, hung, no_folder, start_timeout
 from genmodel_runtime.launch import EngineProcess, count_oom_kills, engine_command
 from genmodel_runtime.liveness import StallDetector
 from genmodel_runtime.metrics import own_metrics
 from genmodel_runtime.progress import StartProgress, read_line
 from genmodel_runtime.settings import ServeSettings
+from genmodel_runtime.signals import on_end_signals
 from genmodel_runtime.state import Requests, RuntimeState
 from genmodel_runtime.termination import Failure, report_failure
+from genmodel_runtime.traffic import TrafficFolder
 
-_IDLE_POLL_SECONDS = 0.5
-_IDLE_LOOKS = 2
+_DRAIN_POLL_SECONDS = 0.25
 _METRICS_ANSWER_SECONDS = 30
 
 
@@ -67,7 +70,6 @@ class Supervisor:
         self._output = output
         self.state = RuntimeState(Phase.STARTING, engine_name=settings.engine)
         self.client = EngineClient(settings.engine_port, task=settings.task, served_name=settings.served_names[0])
-        # SimpleQueue.put may be called in a signal handler, unlike every lock of threading.
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._is_decided = threading.Event()
@@ -77,18 +79,29 @@ class Supervisor:
         self._is_unkillable = False
 
     def request_end(self) -> None:
-        """Ask for a drain; safe in a signal handler and from any thread."""
+        """Ask for a drain; from any thread."""
         self._events.put(Terminate())
 
     def run(self) -> int:
         """Run the engine until it ends; return the exit code of the container."""
+        tmp_dir = self._settings.paths.tmp_dir
+        try:
+            tmp_dir.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix="genmodel-", dir=tmp_dir, ignore_cleanup_errors=True)
+        except OSError as error:
+            return int(self._fail(no_folder(str(error))).exit_code)
+        with folder as path:
+            return self._run(TrafficFolder(Path(path)))
+
+    def _run(self, traffic: TrafficFolder) -> int:
+        self._traffic = traffic
         self._oom_kills = count_oom_kills()
         self._started = time.monotonic()
         command = engine_command(self._settings)
         say(f"starting {' '.join(command)}")
         self._engine = EngineProcess(
             command,
-            environ=self._environ,
+            environ={**self._environ, **traffic.environ()},
             on_line=self._read_line,
             on_exit=lambda returncode: self._events.put(EngineEnded(returncode)),
             output=self._output,
@@ -119,7 +132,8 @@ class Supervisor:
     def _supervise(self) -> Failure | None:
         event = self._next(self._started + self._settings.startup_seconds)
         if event is None:
-            return self._fail(start_timeout(self._settings.startup_seconds, self._engine.history()))
+            seconds = self._settings.startup_seconds
+            return self._fail(start_timeout(seconds, self._engine.history(), self._why_not_ready))
         if isinstance(event, Terminate):
             # While it loads, vLLM ignores SIGTERM; nobody waits for an answer yet.
             say("asked to end before the engine was ready")
@@ -131,33 +145,33 @@ class Supervisor:
         return self._drain() if isinstance(event, Terminate) else self._broken(event)
 
     def _drain(self) -> Failure | None:
+        """Serve on until nobody needs this pod any more, then end without asking the engine.
+
+        Told to end, vLLM stops its engine first and answers 500 on connections that are still open;
+        killed, it closes them, and a client's next request goes to another pod.
+        """
         settings = self._settings
         self._why_not_ready = "the pod is ending"
         self.state.enter(Phase.DRAINING)
+        self._traffic.close_connections()
         say(f"draining: answering {settings.propagation_seconds:g} s more while endpoints propagate")
-        event = self._next(time.monotonic() + settings.propagation_seconds)
-        if event is not None:
-            return self._broken(event)
-        event = self._wait_until_idle(time.monotonic() + settings.drain_seconds)
-        if event is not None:
-            return self._broken(event)
-        self._engine.terminate()
-        if self._next(time.monotonic() + settings.teardown_seconds) is None:
-            say(f"the engine did not end within {settings.teardown_seconds:g} s and is killed")
-        return None
+        event = self._wait_until_quiet(time.monotonic() + settings.propagation_seconds)
+        return None if event is None else self._broken(event)
 
-    def _wait_until_idle(self, deadline: float) -> Event | None:
-        """Return None when no request is left or the deadline passed, else what came between."""
-        idle_looks = 0
-        while idle_looks < _IDLE_LOOKS:
-            idle_looks = idle_looks + 1 if self._is_idle() else 0
-            event = self._next(min(deadline, time.monotonic() + _IDLE_POLL_SECONDS))
-            if event is not None:
-                return event
-            if time.monotonic() >= deadline:
+    def _wait_until_quiet(self, propagated: float) -> Event | None:
+        """Return None when the clients are done or have had their time, else what came between."""
+        deadline = propagated + self._settings.drain_seconds
+        quiet_seconds = self._settings.quiet_seconds
+        detector = QuietDetector(self._traffic.read(), quiet_seconds=quiet_seconds, now=time.monotonic())
+        while True:
+            now = time.monotonic()
+            if detector.observe(self._traffic.read(), now=now) and now >= propagated:
+                return None
+            if now >= deadline:
                 say(f"requests are cut off after {self._settings.drain_seconds:g} s of draining")
                 return None
-        return None
+            if event := self._next(now + _DRAIN_POLL_SECONDS):
+                return event
 
     def _next(self, deadline: float) -> Event | None:
         """Return the next event, None at the deadline (monotonic)."""
@@ -244,17 +258,12 @@ class Supervisor:
         if sample is None:
             return ""
         self.state.update(requests=Requests(sample.running, sample.waiting))
-        return detector.observe(sample, now=time.monotonic())
-
-    def _is_idle(self) -> bool:
-        try:
-            sample = self.client.sample()
-        except EngineSilent:
-            return False
-        if sample is None:
-            return False
-        self.state.update(requests=Requests(sample.running, sample.waiting))
-        return sample.running + sample.waiting == 0
+        now = time.monotonic()
+        why = detector.observe(sample, under_way=self._traffic.read().under_way, now=now)
+        if seconds := detector.seconds_for_proof(now=now):
+            # The next look sees the step that it took.
+            self.client.why_not_ready(answer_seconds=seconds)
+        return why
 
     # Pages --------------------------------------------------------------------------------------
 
@@ -289,7 +298,6 @@ def serve(settings: ServeSettings, *, environ: Mapping[str, str]) -> int:
     Must run in the main thread, because it takes SIGTERM and SIGINT.
     """
     supervisor = Supervisor(settings, environ=environ, output=sys.stdout.buffer)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.request_end())
+    on_end_signals(supervisor.request_end)
     with RuntimeServer(settings.port, supervisor.routes()):
         return supervisor.run()

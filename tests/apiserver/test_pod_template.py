@@ -45,6 +45,7 @@ def test_it_reaches_the_pods_and_nothing_is_written_again(world: OperatorWorld, 
     assert pod["metadata"]["labels"]["team"] == "a"
     assert pod["metadata"]["annotations"]["note"] == "x"
     assert "team" in [one.get("key") for one in pod["spec"]["tolerations"]]
+    assert world.get(team, "gm", "tiny")["spec"]["podTemplate"]["spec"]["securityContext"] == {"runAsGroup": None}
     assert "runAsGroup" not in pod["spec"]["securityContext"], "null takes a field away"
     world.until_quiet()
     world.stop_operator()

@@ -89,7 +89,7 @@ def test_applying_again_makes_no_new_generation(api: Cluster, wanted: dict[str, 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu"])
 def test_the_pods_are_admitted_as_restricted(api: Cluster, name: str) -> None:
-    _, deployment, _ = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
+    _, deployment, *_ = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
     template = deployment["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": f"pod-{name}", "namespace": NAMESPACE}

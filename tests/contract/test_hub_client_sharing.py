@@ -168,3 +168,13 @@ async def test_closing_ends_what_is_under_way(hub: HubServer) -> None:
     await asyncio.wait_for(asking.client.close(), 1)
     with pytest.raises(asyncio.CancelledError):
         await question
+
+
+async def test_warming_up_asks_nobody_anything(hub: HubServer) -> None:
+    made = ask(hub, threads=1)
+    made.client.warm_up()
+    # With one thread an answer comes only after the warming up.
+    with pytest.raises(HubError):
+        await made.resolve(repository="acme/none")
+    assert kinds(hub.log()) == ["info"]
+    await made.client.close()

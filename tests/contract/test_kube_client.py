@@ -23,7 +23,6 @@ from genmodel_operator.kube.errors import (
     Unreachable,
 )
 from genmodel_operator.kube.kinds import (
-    CONTROLLER_REVISION,
     DEPLOYMENT,
     EVENT,
     GENERATIVE_MODEL,
@@ -360,49 +359,3 @@ async def test_many_requests_share_a_few_connections(client: KubeClient, team: s
     answers = await asyncio.gather(*(client.get(POD, team, f"p-{n}") for n in range(200)), return_exceptions=True)
     assert all(isinstance(answer, NotFound) for answer in answers)
     assert all(isinstance(answer, KubeError) for answer in answers)
-
-
-async def test_a_controller_revision_can_be_patched_though_its_data_may_never_change(
-    control_plane: Cluster, team: str
-) -> None:
-    data = {
-        "z": 24.0,
-        "a": {"y": 0.1, "b": [1, "<&>"]},
-        "m": "gr\u00fc\u00dfe \u2028 \U0001f600",
-        "t": "1e3",
-        "n": None,
-    }
-    wanted: Object = {"metadata": {"name": "frozen", "namespace": team}, "revision": 1, "data": data}
-    async with connected(control_plane.kubeconfig) as client:
-        created = await client.create(CONTROLLER_REVISION, wanted)
-        control_plane.kubectl("-n", team, "label", "controllerrevision", "frozen", "theirs=1")
-        wanted["metadata"] |= {"annotations": {"ours": "1"}, "labels": {"ours": "1"}}
-        await client.take_over(CONTROLLER_REVISION, team, "frozen")
-        applied = await client.apply(CONTROLLER_REVISION, wanted)
-    assert created["data"] == applied["data"] == data
-    assert applied["metadata"]["labels"] == {"ours": "1", "theirs": "1"}
-
-
-async def test_a_page_of_a_pod_that_is_not_there(control_plane: Cluster, team: str) -> None:
-    async with connected(control_plane.kubeconfig) as client:
-        with pytest.raises(NotFound):
-            await client.read_page(team, "nobody", 8001, "status")
-
-
-async def test_a_spec_is_replaced_whole_and_only_of_the_object_that_was_meant(
-    control_plane: Cluster, team: str
-) -> None:
-    ports = [{"name": "http", "port": 80, "protocol": "TCP"}]
-    wanted: Object = {"metadata": {"name": "whole", "namespace": team}, "spec": {"ports": ports}}
-    async with connected(control_plane.kubeconfig) as client:
-        uid = (await client.create(SERVICE, wanted))["metadata"]["uid"]
-        edit = '[{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]'
-        control_plane.kubectl("-n", team, "patch", "service", "whole", "--type=json", "-p", edit)
-        with pytest.raises(Invalid):
-            await client.apply(SERVICE, wanted)
-        with pytest.raises(Invalid):
-            await client.replace_spec(SERVICE, wanted, uid="another")
-        replaced = await client.replace_spec(SERVICE, wanted, uid=uid)
-        await client.apply(SERVICE, wanted)
-    assert [port["port"] for port in replaced["spec"]["ports"]] == [80]
-    assert replaced["spec"]["clusterIP"]

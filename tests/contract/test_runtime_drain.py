@@ -1,22 +1,19 @@
 """The ``server`` container when its engine hangs or when it is asked to end, with a stand-in engine."""
 
-import io
+import http.client
+import json
 import os
 import signal
-import threading
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from genmodel_runtime.settings import Overrides, serve_settings
-from genmodel_runtime.supervise import Supervisor
-from tests.fakes import engine
-from tests.fakes.runtime_pod import ROOT, Pod, children, free_port, is_alive, pod_root, serve_environ, serving
+from tests.fakes.runtime_pod import Pod, children, is_alive, serving
 
 QUICK = ("--propagation-seconds", "0.5")
 
@@ -63,11 +60,49 @@ def test_new_requests_are_answered_while_endpoints_propagate(tmp_path: Path) -> 
         assert pod.wait(20) == 0
 
 
+def test_answers_close_their_connections_from_the_first_moment(tmp_path: Path) -> None:
+    with serving(tmp_path, options=("--propagation-seconds", "3")) as pod:
+        pod.wait_until(pod.is_ready)
+        with closing(http.client.HTTPConnection("127.0.0.1", pod.engine_port, timeout=10)) as client:
+            assert connection_header(client) is None
+            pod.send(signal.SIGTERM)
+            pod.wait_until(lambda: not pod.is_ready())
+            assert connection_header(client) == "close"
+        assert pod.wait(20) == 0
+
+
+def connection_header(client: http.client.HTTPConnection) -> str | None:
+    document = {"model": "tiny", "prompt": "x", "max_tokens": 1}
+    client.request("POST", "/v1/completions", json.dumps(document), {"Content-Type": "application/json"})
+    with client.getresponse() as response:
+        assert response.status == 200
+        response.read()
+        return response.headers["Connection"]
+
+
+def test_a_connection_that_comes_again_after_a_long_answer_is_served(tmp_path: Path) -> None:
+    """An answer that began before the drain does not close its connection; the client's next request does."""
+    with serving(tmp_path, options=("--propagation-seconds", "2")) as pod:
+        pod.wait_until(pod.is_ready)
+        with closing(http.client.HTTPConnection("127.0.0.1", pod.engine_port, timeout=30)) as client:
+            document = json.dumps({"model": "tiny", "prompt": "x", "max_tokens": 200, "stream": True})
+            client.request("POST", "/v1/completions", document, {"Content-Type": "application/json"})
+            with client.getresponse() as response:
+                pod.send(signal.SIGTERM)
+                assert response.headers["Connection"] is None
+                assert response.read().endswith(b"data: [DONE]\n\n")
+            time.sleep(1)
+            assert connection_header(client) == "close"
+        assert pod.wait(20) == 0
+
+
 def test_an_idle_engine_ends_right_after_the_propagation(tmp_path: Path) -> None:
-    with serving(tmp_path, options=QUICK) as pod:
+    orphan_file = tmp_path / "orphan"
+    with serving(tmp_path, options=QUICK, ignore_sigterm=True, orphan=str(orphan_file)) as pod:
         pod.wait_until(pod.is_ready)
         pod.send(signal.SIGTERM)
-        assert pod.wait(6) == 0
+        assert pod.wait(10) == 0
+        assert not is_alive(int(orphan_file.read_text()))
 
 
 def test_an_answer_that_takes_too_long_is_cut_off(tmp_path: Path) -> None:
@@ -116,7 +151,7 @@ def test_an_engine_that_hangs_is_killed(tmp_path: Path) -> None:
         document = pod.termination()
 
     assert (document["reason"], document["exitCode"]) == ("EngineHung", 23)
-    assert "1 requests were running and the engine made no step for" in document["message"]
+    assert "requests were waiting for the engine and it made no step for" in document["message"]
     assert not is_alive(int(orphan_file.read_text()))
     assert len(answer.result()) < 3000
 
@@ -157,28 +192,26 @@ def test_a_hanging_engine_does_not_drain_for_ever(tmp_path: Path) -> None:
             assert pod.wait(20) == 23
 
 
-# In this process, with times that the pod does not let anybody change --------------------------------
+def test_an_engine_that_hung_while_it_was_idle_is_killed(tmp_path: Path) -> None:
+    """Its last figures show no request; those that came since are known by its HTTP server alone."""
+    with serving(tmp_path, environ={"GENMODEL_STALL_SECONDS": "2"}) as pod:
+        pod.wait_until(pod.is_ready)
+        pod.fake(hang=True)
+        time.sleep(3)
+        assert pod.process.poll() is None
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(pod.stream, 3)
+            assert pod.wait(20) == 23
+        assert "requests were waiting for the engine" in pod.termination()["message"]
 
 
-def test_an_engine_that_ignores_its_end_is_killed(tmp_path: Path) -> None:
-    image, port, orphan_file = engine.install(tmp_path / "image"), free_port(), tmp_path / "orphan"
-    fake = f'{{"ignore_sigterm": true, "orphan": "{orphan_file}"}}'
-    arguments = ("--port", str(port), "--served-model-name", "tiny", "--fake", fake)
-    settings = serve_settings(
-        serve_environ(), arguments, Overrides(root=pod_root(tmp_path / "pod"), engine_port=port, propagation_seconds=0)
-    )
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'runtime'}{os.pathsep}{image}"}
-    supervisor = Supervisor(replace(settings, teardown_seconds=0.5), environ=environ, output=io.BytesIO())
-    codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(supervisor.run()))
-    thread.start()
-    deadline = time.monotonic() + 20
-    while supervisor.routes()["/readyz"]().status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-    supervisor.request_end()
-    thread.join(20)
-
-    assert codes == [0]
-    assert not is_alive(int(orphan_file.read_text()))
+def test_a_client_that_takes_its_time_is_no_hang(tmp_path: Path) -> None:
+    """The request is under way and the engine makes no step for it; asked something, it goes on at once."""
+    with serving(tmp_path, environ={"GENMODEL_STALL_SECONDS": "2"}) as pod:
+        pod.wait_until(pod.is_ready)
+        with socket.create_connection(("127.0.0.1", pod.engine_port)) as client:
+            client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+            time.sleep(7)
+            assert pod.process.poll() is None
+            assert pod.is_ready()
+        assert pod.log.count("POST /v1/completions") > 1

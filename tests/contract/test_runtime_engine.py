@@ -6,40 +6,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import Environment
-from tests.cluster.images import vllm_site_packages
 from tests.fakes.hub import HubServer
-from tests.fakes.hub_models import LLAMA_CONFIG, a_repository, llama_files
-from tests.fakes.runtime_pod import (
-    RuntimeProcess,
-    children,
-    free_port,
-    prepare_environ,
-    running,
-    serve_environ,
-)
+from tests.fakes.runtime_pod import prepare_environ, running
+from tests.real_engine import MODEL, START_SECONDS, Server, serving
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-
-# Heads of 64: the engine's attention on CPU takes no smaller ones.
-CONFIG = {**LLAMA_CONFIG, "hidden_size": 256, "head_dim": 64, "max_position_embeddings": 4096}
-MODEL = a_repository("acme/tiny-llama", llama_files(CONFIG))
-START_SECONDS = 300
-
-
-@pytest.fixture(scope="module")
-def site_packages(environment: Environment) -> Path:
-    if environment.no_engine:
-        pytest.skip(environment.no_engine)
-    return vllm_site_packages()
 
 
 @pytest.fixture(scope="module")
@@ -51,100 +29,25 @@ def pod_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class Server:
-    """A server container with a real engine."""
-
-    def __init__(self, pod: RuntimeProcess, port: int) -> None:
-        self.pod, self.port = pod, port
-
-    @property
-    def engine_pid(self) -> int:
-        (pid,) = children(self.pod.process.pid)
-        return pid
-
-    def group(self) -> dict[int, str]:
-        """The engine's processes and their titles."""
-        found = {}
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit() and (title := title_in_group(int(folder.name), self.engine_pid)):
-                found[int(folder.name)] = title
-        return found
-
-    def process(self, title: str) -> int:
-        (pid,) = [pid for pid, found in self.group().items() if found.startswith(title)]
-        return pid
-
-    @contextmanager
-    def asked(self, path: str, document: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
-            connection.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
-            with connection.getresponse() as response:
-                yield response
-
-    def wait_until_ready(self) -> None:
-        self.pod.wait_until(self.pod.is_ready, seconds=START_SECONDS)
-
-
-def title_in_group(pid: int, group: int) -> str:
-    try:
-        if os.getpgid(pid) != group:
-            return ""
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-@contextmanager
-def serving(root: Path, site_packages: Path, *arguments: str, **environ: str) -> Iterator[Server]:
-    port, home = free_port(), root / "home"
-    home.mkdir(exist_ok=True)
-    engine_environ = {
-        "HOME": str(home),
-        "HF_HUB_OFFLINE": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-    }
-    with running(
-        "serve",
-        *("--engine-port", str(port), "--propagation-seconds", "1"),
-        root=root,
-        environ=serve_environ(GENMODEL_STARTUP_SECONDS=str(START_SECONDS), **engine_environ, **environ),
-        runtime=root / "genmodel",
-        python_path=[site_packages],
-        engine_args=[
-            *("--model", str(root / "models" / MODEL.refs["main"]), "--served-model-name", "tiny", MODEL.id),
-            *("--host", "127.0.0.1", "--port", str(port), "--enforce-eager", *arguments),
-        ],
-    ) as pod:
-        yield Server(pod, port)
-
-
-def stream(server: Server, max_tokens: int, begun: threading.Event) -> list[str]:
-    document = {"model": "tiny", "prompt": "a", "max_tokens": max_tokens, "ignore_eos": True, "stream": True}
-    events = []
-    with server.asked("/v1/completions", document) as response:
-        while line := response.readline():
-            if line.startswith(b"data: "):
-                events.append(line.decode().removeprefix("data: ").strip())
-                begun.set()
-    return events
-
-
 def test_from_the_hub_to_a_chat_answer_and_a_drain(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages) as server:
+    with serving(pod_root, site_packages, "--enforce-eager", runtime=pod_root / "genmodel") as server:
         pod = server.pod
         server.wait_until_ready()
         check_status(pod.status())
         assert b"vllm:num_requests_running" in pod.get("/metrics")[1]
         check_chat(server)
+        check_a_client_that_hangs_up(server)
         processes = list(server.group())
         begun = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(stream, server, 300, begun)
+        with ThreadPoolExecutor(1) as pool, closing(connect(server)) as kept:
+            assert connection_header(kept) is None
+            answer = pool.submit(server.stream, 1500, begun)
             assert begun.wait(60)
             pod.send(signal.SIGTERM)
-            pod.wait_until(lambda: not pod.is_ready(), seconds=2)
-            assert pod.wait(120) == 0, pod.log
+            pod.wait_until(lambda: not pod.is_ready(), seconds=20)
+            assert connection_header(kept) == "close"
+            assert kept.sock is None
+            assert pod.wait(240) == 0, pod.log
         assert pod.termination_log() == b""
 
     events = answer.result()
@@ -161,6 +64,29 @@ def check_status(status: dict[str, Any]) -> None:
     assert 1 < status["measured"]["startSeconds"] < START_SECONDS
 
 
+def connect(server: Server) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+
+
+def connection_header(client: http.client.HTTPConnection) -> str | None:
+    document = json.dumps({"model": "tiny", "prompt": "a", "max_tokens": 1})
+    client.request("POST", "/v1/completions", document, {"Content-Type": "application/json"})
+    with client.getresponse() as response:
+        assert response.status == 200
+        response.read()
+        return response.headers["Connection"]
+
+
+def check_a_client_that_hangs_up(server: Server) -> None:
+    """Its request leaves the engine's figures, which else would show one that makes no step."""
+    with closing(connect(server)) as client:
+        document = json.dumps({"model": "tiny", "prompt": "a", "max_tokens": 3500, "ignore_eos": True, "stream": True})
+        client.request("POST", "/v1/completions", document, {"Content-Type": "application/json"})
+        client.getresponse().readline()
+        server.pod.wait_until(lambda: server.figure("vllm:num_requests_running") == 1)
+    server.pod.wait_until(lambda: server.figure("vllm:num_requests_running") == 0)
+
+
 def check_chat(server: Server) -> None:
     document = {"model": "acme/tiny-llama", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
     with server.asked("/v1/chat/completions", document) as response:
@@ -171,7 +97,7 @@ def check_chat(server: Server) -> None:
 
 
 def test_a_killed_engine_core(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages) as server:
+    with serving(pod_root, site_packages, "--enforce-eager", runtime=pod_root / "genmodel") as server:
         server.wait_until_ready()
         processes = list(server.group())
         os.kill(server.process("VLLM::EngineCore"), signal.SIGKILL)
@@ -184,12 +110,12 @@ def test_a_killed_engine_core(pod_root: Path, site_packages: Path) -> None:
 
 
 def test_a_hanging_engine_core(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages, GENMODEL_STALL_SECONDS="8") as server:
+    with serving(pod_root, site_packages, "--enforce-eager", environ={"GENMODEL_STALL_SECONDS": "8"}) as server:
         server.wait_until_ready()
         processes = list(server.group())
         begun = threading.Event()
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(stream, server, 3000, begun)
+            pool.submit(server.stream, 3000, begun)
             assert begun.wait(60)
             os.kill(server.process("VLLM::EngineCore"), signal.SIGSTOP)
             stopped = time.monotonic()
@@ -198,14 +124,5 @@ def test_a_hanging_engine_core(pod_root: Path, site_packages: Path) -> None:
         document = server.pod.termination()
 
     assert (document["reason"], document["exitCode"]) == ("EngineHung", 23)
-    assert "1 requests were running" in document["message"]
+    assert "requests were waiting for the engine" in document["message"]
     assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
-
-
-def test_an_argument_that_the_engine_does_not_know(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages, "--no-such-flag") as server:
-        assert server.pod.wait(120) == 20, server.pod.log
-        document = server.pod.termination()
-
-    assert (document["reason"], document["exitCode"]) == ("BadEngineArgument", 20)
-    assert document["message"] == "the engine does not know the arguments --no-such-flag"

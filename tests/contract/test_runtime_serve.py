@@ -111,6 +111,16 @@ def test_a_name_that_is_not_served_is_never_ready(tmp_path: Path) -> None:
         assert pod.wait() == 24
 
 
+def test_an_engine_that_is_healthy_but_answers_nothing_is_never_ready(tmp_path: Path) -> None:
+    with serving(tmp_path, environ={"GENMODEL_STARTUP_SECONDS": "5"}, refuse=1_000_000) as pod:
+        pod.wait_until(lambda: pod.is_up() and b"the first request was refused" in pod.get("/readyz")[1])
+        while pod.process.poll() is None:
+            assert not pod.is_ready()
+            time.sleep(0.1)
+        assert pod.wait() == 24
+        assert "the first request was refused: 500 cannot answer yet" in pod.termination()["message"]
+
+
 def test_the_engine_gets_its_arguments_and_the_whole_environment(tmp_path: Path) -> None:
     with serving(tmp_path, environ={"VLLM_SOMETHING": "x"}) as pod:
         pod.wait_until(pod.is_ready)
@@ -230,3 +240,14 @@ def test_serve_needs_nothing_but_the_standard_library() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_a_pod_without_a_folder_for_temporary_files(tmp_path: Path) -> None:
+    (tmp_path / "pod").mkdir()
+    (tmp_path / "pod/tmp").write_text("a file where a folder is needed")
+    with serving(tmp_path) as pod:
+        assert pod.wait() == 20
+        document = pod.termination()
+    assert document["reason"] == "EngineEnvironment"
+    assert "no folder for temporary files may be written" in document["message"]
+    assert str(tmp_path / "pod/tmp") in document["message"]

@@ -14,10 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from genmodel_runtime.traffic import FOLDER_VARIABLE, ServerTraffic
 
 START_LOG = Path(__file__).parent.parent / "unit/runtime/data/vllm-0.32.0-cpu-start.txt"
 KILLED_LOG = Path(__file__).parent.parent / "unit/runtime/data/vllm-0.32.0-engine-core-killed.txt"
@@ -69,6 +72,22 @@ class Engine:
         self.lock = threading.Lock()
         self.running = 0
         self.iterations = 0
+        self._page = ""
+        # What the runtime's middleware does in the real server.
+        self._traffic = ServerTraffic(Path(os.environ[FOLDER_VARIABLE]))
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with self.lock:
+            self._traffic.begin()
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._traffic.end()
+
+    def is_closing(self) -> bool:
+        return self._traffic.is_closing()
 
     def tokens(self, count: int) -> Iterator[str]:
         """Generate: one step each ``token_seconds``, none while it hangs."""
@@ -89,6 +108,12 @@ class Engine:
     def metrics(self) -> str:
         if self.behaviour.no_metrics:
             return "python_info 1.0\n"
+        if not self.behaviour.hang or not self._page:
+            # The server shows what the engine told it last: a hang freezes the figures.
+            self._page = self._current_page()
+        return self._page
+
+    def _current_page(self) -> str:
         labels = f'{{engine="0",model_name="{self.served_names[0]}"}}'
         with self.lock:
             return (
@@ -122,12 +147,19 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
         if self.path == "/_fake":
-            self.engine.behaviour = replace(self.engine.behaviour, **body)
+            self.engine.behaviour = replace(self.engine.behaviour, **self._body())
             self._json(200, {})
             return
         self._wait_while_silent()
+        with self.engine.counted():
+            self._answer(self._body())
+
+    def _body(self) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        return body
+
+    def _answer(self, body: dict[str, Any]) -> None:
         if not self.engine.takes_request():
             self._json(500, {"error": {"message": "cannot answer yet", "type": "InternalServerError", "code": 500}})
         elif self.path == "/v1/embeddings":
@@ -144,11 +176,17 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
+        if self.engine.is_closing():
+            self.send_header("Connection", "close")
         self.end_headers()
         for token in tokens:
-            self.wfile.write(f"data: {json.dumps({'choices': [{'text': token}]})}\n\n".encode())
-        self.wfile.write(b"data: [DONE]\n\n")
+            self._chunk(f"data: {json.dumps({'choices': [{'text': token}]})}\n\n".encode())
+        self._chunk(b"data: [DONE]\n\n")
+        self._chunk(b"")
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _wait_while_silent(self) -> None:
         while self.engine.behaviour.silent:
@@ -161,6 +199,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if self.engine.is_closing():
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -180,6 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="api_server.py")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--served-model-name", nargs="+", default=["tiny"])
+    parser.add_argument("--middleware", action="append")
     parser.add_argument("--fake", type=json.loads, default={})
     arguments = parser.parse_args()
     behaviour = Behaviour(**arguments.fake)

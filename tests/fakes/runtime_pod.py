@@ -165,14 +165,18 @@ def running(
     python_path: Sequence[Path] = (),
     runtime: Path = ROOT / "runtime",
     engine_args: Sequence[str] = (),
+    prefix: Sequence[str] = (),
 ) -> Iterator[RuntimeProcess]:
-    """Run one command of the runtime; killed with all its children at the end."""
+    """Run one command of the runtime; killed with all its children at the end.
+
+    ``prefix`` is a command that replaces itself by the one that follows it.
+    """
     port, log_path = free_port(), pod_root(root) / "log.txt"
     path = os.pathsep.join(str(entry) for entry in (runtime, *python_path))
     argv = [sys.executable, "-m", "genmodel_runtime", command, "--root", str(root), "--port", str(port), *arguments]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*argv, "--", *engine_args],
+            [*prefix, *argv, "--", *engine_args],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": path, **environ},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -200,7 +204,9 @@ class Pod(RuntimeProcess):
         return []
 
     def fake(self, **behaviour: Any) -> None:
-        self.post("/_fake", behaviour)
+        # One that is told to die may do so before it has answered.
+        with contextlib.suppress(http.client.HTTPException, ConnectionError):
+            self.post("/_fake", behaviour)
 
     def post(self, path: str, document: object) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.engine_port, timeout=30)

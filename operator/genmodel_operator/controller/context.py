@@ -100,7 +100,7 @@ class Context:
         notices: conditions that say something about the model while it is true.
         drain_at: when the serving revision is stopped to make room, as RFC 3339.
         makes_room: that time has come.
-        tidings: what the user is told by an Event alone, with its reason.
+        event_notes: what the user is told by an Event alone, with its reason.
         replaced: a revision that never served, whose place ``current`` takes under the same id.
         lacks_nodes: the pods of ``current`` find no node, so a change of the nodes may help.
         may_replan: whether they are to wait or to be planned elsewhere is not decided yet.
@@ -129,7 +129,7 @@ class Context:
     notices: list[Notice] = field(default_factory=list)
     drain_at: str | None = None
     makes_room: bool = False
-    tidings: list[tuple[AnyReason, str]] = field(default_factory=list)
+    event_notes: list[tuple[AnyReason, str]] = field(default_factory=list)
     replaced: Revision | None = None
     lacks_nodes: bool = False
     may_replan: bool = False

@@ -10,7 +10,7 @@ from genmodel_operator.status import is_told_by_the_cluster
 PROGRESS_SECONDS = 10.0
 PROGRESS_SHARE = 0.05
 HOLD_SECONDS = 1.5
-"""How long a first status may wait that the next one replaces soon; see ``StatusPace.hold_seconds``."""
+"""How long a status may wait that the next one replaces soon; see ``StatusPace.hold_seconds``."""
 _MOVING = frozenset(
     reason.value
     for reason in (
@@ -50,10 +50,12 @@ class StatusPace:
     ) -> float:
         """Return how long the write of ``after`` may still wait; 0: it is due.
 
-        While other models wait for a worker, the first status of a model waits a moment where it only says
-        that the cluster makes and starts the pods: most often they are ready by then, and one write says all.
+        A status that only says that the cluster makes and starts the pods waits a moment where the one before
+        said so too, or where it is the first one and other models wait for a worker: most often the pods are
+        further by then, and one write says all.
         """
-        if not is_busy or before.conditions or not is_told_by_the_cluster(after.conditions):
+        if before == after or not _may_wait(before, after, is_busy=is_busy):
+            self._held.pop(key, None)
             return 0.0
         since = self._held.setdefault(key, self._clock())
         return max(0.0, since + HOLD_SECONDS - self._clock())
@@ -67,6 +69,15 @@ class StatusPace:
         """Forget a model that is gone."""
         self._written.pop(key, None)
         self._held.pop(key, None)
+
+
+def _may_wait(before: GenerativeModelStatus, after: GenerativeModelStatus, *, is_busy: bool) -> bool:
+    if not is_told_by_the_cluster(after.conditions):
+        return False
+    if not before.conditions:
+        return is_busy
+    is_same_wish = before.observed_generation == after.observed_generation
+    return is_same_wish and is_told_by_the_cluster(before.conditions)
 
 
 def without_progress(status: GenerativeModelStatus) -> GenerativeModelStatus:

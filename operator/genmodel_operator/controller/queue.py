@@ -6,6 +6,7 @@ a listing of everything.
 """
 
 import asyncio
+import contextvars
 import logging
 import random
 import time
@@ -142,7 +143,8 @@ class WorkQueue(Generic[K]):
             return
         if state.due is not None:
             state.due.cancel()
-        state.due = asyncio.get_running_loop().call_at(when, self._on_due, key)
+        # With the context of its maker a timer would keep the whole event alive that made it, for minutes.
+        state.due = asyncio.get_running_loop().call_at(when, self._on_due, key, context=contextvars.Context())
 
     def retry(self, key: K) -> None:
         """Want another run after a failure: 1 s, doubled each time up to 300 s, with jitter."""
@@ -291,7 +293,8 @@ class WorkQueue(Generic[K]):
             return
         lowest = 0.5 if first else 0.9
         delay = self._resync_seconds * self._between(lowest, 1.1)
-        state.resync_due = asyncio.get_running_loop().call_later(delay, self._on_resync, key)
+        loop, context = asyncio.get_running_loop(), contextvars.Context()
+        state.resync_due = loop.call_later(delay, self._on_resync, key, context=context)
 
     def _on_resync(self, key: K) -> None:
         state = self._states[key]

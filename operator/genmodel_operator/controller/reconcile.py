@@ -102,8 +102,8 @@ class Reconciler:
             ctx.look_again(hold_seconds)
         elif not await self._report(key, model, status):
             ctx.look_again(PROGRESS_SECONDS)
-        for reason, message in ctx.tidings:
-            self._events.record(model, tiding(reason, message, self._tools.now()))
+        for reason, message in ctx.event_notes:
+            self._events.record(model, event_note(reason, message, self._tools.now()))
         return Outcome(retry=ctx.retry, after_seconds=ctx.after_seconds)
 
     async def _get(self, key: Key) -> dict[str, Any] | None:
@@ -197,7 +197,7 @@ async def _run_step(ctx: Context, name: str, step: Step) -> None:
         ctx.retry = True
 
 
-def tiding(reason: AnyReason, message: str, now: str) -> Condition:
+def event_note(reason: AnyReason, message: str, now: str) -> Condition:
     """Return what is told by an Event alone in the form of a condition, as the recorder takes it."""
     return Condition(
         type=reason.value, status=ConditionStatus.TRUE, last_transition_time=now, reason=reason.value, message=message

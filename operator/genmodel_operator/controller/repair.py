@@ -65,4 +65,4 @@ def _tell(ctx: Context, kind: Kind, live: Object, found: tuple[Difference, ...],
     values = {"kind": kind.kind, "name": live["metadata"]["name"], "fields": fields_text(found), "writers": writers}
     message = explain(Reason.CONTESTED, **values)
     log.warning("a child is contested: %s", message, extra={"model": f"{ctx.namespace}/{ctx.name}"})
-    ctx.tidings.append((Reason.CONTESTED, message))
+    ctx.event_notes.append((Reason.CONTESTED, message))

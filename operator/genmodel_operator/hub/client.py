@@ -15,6 +15,7 @@ from genmodel_operator.api.reasons import Reason, info
 from genmodel_operator.hub.cache import BranchCache, FactsCache, Known, Place
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile
 from genmodel_operator.hub.failures import Fault, FaultError, HubError
+from genmodel_operator.hub.library import get_session
 from genmodel_operator.hub.parse import DOCUMENTS, check_servable, header_paths, parse_facts
 from genmodel_operator.hub.reader import HubReader, Observe
 from genmodel_operator.settings import HubSettings
@@ -54,6 +55,10 @@ class HubClient:
         self._branches = BranchCache(seconds=settings.branch_cache_seconds, clock=clock)
         self._flights: dict[Hashable, asyncio.Task[Any]] = {}
         self._limited_until: dict[tuple[str, str], float] = {}
+
+    def warm_up(self) -> None:
+        """Make the HTTP session now, in a thread: it loads certificates, for which the first model would wait."""
+        self._pool.submit(get_session)
 
     async def resolve(
         self, repository: str, revision: str, *, endpoint: str, token: str | None, credential: str, secret: str

@@ -1,5 +1,6 @@
 """From what the Hub answered to ``ModelFacts``, or to the reason why the model is not served."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -31,6 +32,7 @@ INFO_FIELDS = ("sha", "private", "gated", "disabled", "pipeline_tag", "cardData"
 _CHAT_TEMPLATES = frozenset({"chat_template.jinja", "chat_template.json"})
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth", "optimizer.bin"})
+_NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.safetensors", re.ASCII)
 _DRAFT_TYPES = frozenset({"eagle", "medusa", "mlp_speculator"})
 
 
@@ -95,6 +97,7 @@ def check_servable(*, info: Mapping[str, Any], tree: Sequence[RepoFile], documen
         raise Refused(Reason.DRAFT_MODEL, repository=repository, architecture=config["architectures"][0])
     _tasks(info, documents)
     _check_index(repository, paths, documents)
+    _check_shards(repository, paths)
 
 
 def select_files(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -> list[RepoFile]:
@@ -162,6 +165,17 @@ def _check_index(repository: str, paths: Sequence[str], documents: Mapping[str, 
     missing = sorted(shards - set(weight_paths(paths, index=documents[WEIGHT_INDEX])))
     if missing:
         raise _invalid(repository, WEIGHT_INDEX, f"it names {missing[0]}, which is not in the repository")
+
+
+def _check_shards(repository: str, paths: Sequence[str]) -> None:
+    """Refuse numbered shards of which one is not there; an index names the files itself."""
+    weights = set() if WEIGHT_INDEX in paths else set(weight_paths(paths))
+    for match in filter(None, map(_NUMBERED.fullmatch, sorted(weights))):
+        stem, digits, count = match["stem"], len(match["number"]), match["count"]
+        for number in range(1, int(count) + 1):
+            name = f"{stem}-{number:0{digits}}-of-{count}.safetensors"
+            if name not in weights:
+                raise _invalid(repository, name, f"it is one of {int(count)} shards, and not in the repository")
 
 
 def _tensors(

@@ -12,6 +12,9 @@ from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Ki
 
 logger = logging.getLogger(__name__)
 
+PAGE_SIZE = 20
+"""Objects per page: what a page takes as dicts is never given back to the system."""
+
 Report = Callable[[str | None], None]
 """Takes what is wrong, or None when nothing is any more."""
 
@@ -65,7 +68,7 @@ async def _list_all(client: KubeClient, cache: ChildCache, namespaces: Sequence[
 
 
 async def _list_children(client: KubeClient, cache: ChildCache, kind: Kind, namespace: str | None) -> None:
-    async for page in client.pages(kind, namespace, label_selector=labels.OWNED_SELECTOR, page_size=100):
+    async for page in client.pages(kind, namespace, label_selector=labels.OWNED_SELECTOR, page_size=PAGE_SIZE):
         for obj in page:
             cache.put(kind, obj)
 

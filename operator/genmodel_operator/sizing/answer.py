@@ -93,9 +93,10 @@ class ServingPlan:
 class Misfit:
     """Nothing fits.
 
-    ``reason`` is the name of one of: CacheNotComputable, ContextTooLong, PrecisionNotAvailable,
-    NoFit, NoCandidateNodes. ``values`` are the values of that reason's message pattern; for the
-    last two they include ``change``, the smallest change that would help.
+    ``reason`` is the name of one of: MetadataInvalid (the files are not those of the configuration),
+    CacheNotComputable, ContextTooLong, PrecisionNotAvailable, NoFit, NoCandidateNodes. ``values`` are
+    the values of that reason's message pattern; for the last two they include ``change``, the
+    smallest change that would help.
     """
 
     reason: str

@@ -18,6 +18,7 @@ from genmodel_operator.sizing.ranking import Survey, replicas_fit, survey
 from genmodel_operator.sizing.recent import sized_model
 from genmodel_operator.sizing.shape.model import Unsizable
 from genmodel_operator.sizing.subject import PlanPolicy, Subject
+from genmodel_operator.sizing.tensors.agreement import Disagreement
 
 __all__ = [
     "Memory",
@@ -50,7 +51,7 @@ def plan_serving(
     try:
         subject = _subject(facts, task, spec, policy, corrections)
     except Unsizable as refused:
-        return _misfit(Reason.CACHE_NOT_COMPUTABLE, architecture=facts.architecture, detail=refused.message)
+        return _not_sized(facts, refused)
     wanted = spec.context.max_model_len
     if wanted is not None and wanted > facts.max_context:
         return _misfit(Reason.CONTEXT_TOO_LONG, wanted=str(wanted), limit=str(facts.max_context))
@@ -65,6 +66,13 @@ def plan_serving(
     if not found.fits:
         return no_fit(subject, inventory, found)
     return _plan(subject, inventory, found)
+
+
+def _not_sized(facts: ModelFacts, refused: Unsizable) -> Misfit:
+    if isinstance(refused, Disagreement):
+        file = "model*.safetensors"
+        return _misfit(Reason.METADATA_INVALID, repository=facts.repository, file=file, detail=refused.message)
+    return _misfit(Reason.CACHE_NOT_COMPUTABLE, architecture=facts.architecture, detail=refused.message)
 
 
 def _subject(

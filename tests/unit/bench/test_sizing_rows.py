@@ -2,11 +2,12 @@
 
 import pytest
 
-from bench.sizing.compare import Compared
+from bench.sizing.compare import Compared, served, with_step
 from bench.sizing.configs import declared_scheme, find_config
 from bench.sizing.peers import PEERS, Start
 from bench.sizing.report import errors, judged_rows, quantile
 from bench.sizing.rows import Logged, Row, is_old, read_release, read_row, read_total
+from genmodel_operator.sizing.estimate.result import Estimate
 
 EMPTY = {
     "id": "gt000", "model": "Qwen/Qwen3-8B", "params_b": "8.19", "dtype_or_quant": "bf16", "vllm_version": "0.19.0",
@@ -115,6 +116,62 @@ def test_open_inputs(changes: dict[str, str], want: tuple[str, ...]) -> None:
     assert row_of(**changes).open_inputs == want
 
 
+@pytest.mark.parametrize(
+    ("changes", "want_length", "want_any"),
+    [
+        pytest.param({}, 8192, False, id="stated"),
+        pytest.param({"note": "max-model-len auto, native 40960 did not fit"}, None, True, id="the engine chose it"),
+        pytest.param({"note": "max_model_len -1"}, None, True, id="the engine chose it, as a number"),
+        pytest.param({"max_model_len": ""}, None, True, id="not stated"),
+    ],
+)
+def test_lengths(changes: dict[str, str], want_length: int | None, want_any: bool) -> None:
+    row = row_of(**changes)
+    assert row.request is not None
+    assert (row.request["max_model_len"], row.any_length) == (want_length, want_any)
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        pytest.param({"tp": "4"}, 4, id="stated"),
+        pytest.param({"tp": "", "note": "TP>=3 (Worker_TP2 present)"}, 4, id="at least three"),
+        pytest.param({"tp": "", "note": "TP>=2"}, 2, id="at least two"),
+        pytest.param({"tp": ""}, 1, id="not stated"),
+    ],
+)
+def test_tensor_parallel_sizes(changes: dict[str, str], want: int) -> None:
+    request = row_of(**changes).request
+    assert request is not None
+    assert request["tensor_parallel_size"] == want
+
+
+def test_the_longest_length_that_fits_is_asked_for() -> None:
+    request = row_of(gpu="L4, 22.0 GiB", max_model_len="", gpu_memory_utilization="0.9", note="defaults").request
+    assert request is not None
+    refused, answer = served(request, any_length=False), served(request, any_length=True)
+    assert isinstance(refused, Estimate)
+    assert isinstance(answer, Estimate)
+    assert (refused.verdict.reason, answer.verdict.starts) == ("KVCacheTooSmall", True)
+
+
+@pytest.mark.parametrize(
+    ("needed", "want_step"),
+    [pytest.param("6.66", 16384, id="of the LLM class"), pytest.param("3.40", None, id="of the server")],
+)
+def test_the_logged_need_tells_the_step(needed: str, want_step: int | None) -> None:
+    row = row_of(
+        model="deepseek-ai/DeepSeek-V4-Flash", dtype_or_quant="fp8", vllm_version="0.22", gpu="GH200 96GB", tp="2",
+        max_model_len="30000", note=f"EP enabled; block-size 256; kv fp8; {needed} GiB needed",
+    )  # fmt: skip
+    assert with_step(row)["max_num_batched_tokens"] == want_step
+
+
+def test_a_row_without_a_logged_need_keeps_its_request() -> None:
+    row = row_of()
+    assert with_step(row) is row.request
+
+
 def test_a_first_stages_figures_are_not_those_of_the_smallest_rank() -> None:
     logged = row_of(kv_cache_gib="66.54", note="rank0 (stage 0)", kv_tokens="5").logged
     assert (logged.kv_cache_gib, logged.kv_tokens) == (None, 5)
@@ -131,6 +188,8 @@ def test_a_first_stages_figures_are_not_those_of_the_smallest_rank() -> None:
         pytest.param("x/Qwen2.5-7B-Instruct-quantized.w8a8", "w8a8-int8", True, "compressed-tensors", id="int8"),
         pytest.param("Qwen/Qwen3-30B-A3B-Instruct-2507", "bf16", True, None, id="from the FP8 build"),
         pytest.param("google/gemma-2-9b-it", "bf16", False, None, id="from memory"),
+        pytest.param("Qwen/Qwen3-8B-AWQ", "awq int4", True, "awq", id="a build, with the sizes of its model"),
+        pytest.param("deepseek-ai/DeepSeek-V4-Flash-0731", "fp8", True, "fp8", id="a later revision"),
     ],
 )
 def test_configs(model: str, scheme: str, want_exact: bool, want_method: str | None) -> None:

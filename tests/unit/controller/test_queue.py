@@ -1,8 +1,11 @@
 import asyncio
+import contextvars
+import gc
+import weakref
 
 import pytest
 
-from genmodel_operator.controller.queue import BACKOFF_LIMIT_SECONDS, RUN_TIMEOUT_SECONDS, Key, Outcome
+from genmodel_operator.controller.queue import BACKOFF_LIMIT_SECONDS, RUN_TIMEOUT_SECONDS, Key, Outcome, WorkQueue
 from tests.unit.controller.queue_runs import A, B, C, Runs, a_queue, run_for
 
 pytestmark = pytest.mark.looptime
@@ -73,6 +76,32 @@ async def test_a_burst_right_after_a_run_makes_one_run_after_the_gap() -> None:
     queue.close()
     await task
     assert runs.times == pytest.approx([0, 0.11, 1.05])
+
+
+async def test_no_timer_keeps_alive_what_its_maker_was_at() -> None:
+    """kopf's handlers run in contexts that hold the whole event; a timer lives for minutes."""
+
+    class AnEvent:
+        pass
+
+    at_work: contextvars.ContextVar[AnEvent] = contextvars.ContextVar("at_work")
+    seen: list[weakref.ref[AnEvent]] = []
+
+    async def handler(queue: WorkQueue[Key]) -> None:
+        at_work.set(event := AnEvent())
+        seen.append(weakref.ref(event))
+        queue.add(A)
+        queue.add_after(B, 60)
+
+    queue = a_queue()
+    await asyncio.create_task(handler(queue))
+    # The loop itself holds what it has just run until its next round.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert [found() for found in seen] == [None]
+    assert len(queue) == 2
+    queue.close()
 
 
 class TestBackoff:

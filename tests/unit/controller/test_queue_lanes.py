@@ -146,3 +146,17 @@ class TestNumbers:
         await run_for(4.5, queue, runs, workers=1)
         assert told[:3] == [("retry", 0), ("forgotten", 2), ("error", 4)]
         assert told[3][0] == "success"
+
+
+async def test_it_is_busy_while_a_key_waits_for_a_worker() -> None:
+    queue, runs = a_queue(), Runs(takes_seconds=2)
+    assert not queue.is_busy
+    task = asyncio.create_task(queue.run(1, runs))
+    queue.add(A)
+    queue.add(B, fresh=False)
+    await asyncio.sleep(1)
+    assert queue.is_busy
+    await asyncio.sleep(2)
+    assert not queue.is_busy
+    queue.close()
+    await task

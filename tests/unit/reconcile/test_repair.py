@@ -10,7 +10,7 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel
 from genmodel_operator.controller.contest import FREE_REPAIRS, Contests
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.errors import Waiting
-from genmodel_operator.controller.reconcile import tiding
+from genmodel_operator.controller.reconcile import event_note
 from genmodel_operator.controller.repair import is_held_back, note_write
 from genmodel_operator.controller.steps import match
 from genmodel_operator.kube.cache import ChildCache
@@ -55,7 +55,7 @@ def test_an_edit_is_put_back_and_logged(caplog: pytest.LogCaptureFixture) -> Non
     (said,) = caplog.records
     assert said.__dict__["fields"] == "spec.replicas"
     assert said.__dict__["writers"] == "kubectl-edit"
-    assert (ctx.tidings, ctx.after_seconds) == ([], None)
+    assert (ctx.event_notes, ctx.after_seconds) == ([], None)
 
 
 def test_a_new_wish_is_no_repair(caplog: pytest.LogCaptureFixture) -> None:
@@ -70,9 +70,9 @@ def test_one_edit_too_many_is_left_told_and_looked_at_later() -> None:
     ctx = a_context(writes=1 + FREE_REPAIRS)
     assert is_held_back(ctx, DEPLOYMENT, wanted(), child(3, manager="other-operator"))
     assert ctx.after_seconds == 10.0
-    ((reason, message),) = ctx.tidings
+    ((reason, message),) = ctx.event_notes
     assert message.startswith("the Deployment mistral-1: spec.replicas is changed again and again by other-operator;")
-    assert event_type(tiding(reason, message, "2026-11-24T10:00:00Z").reason) == "Warning"
+    assert event_type(event_note(reason, message, "2026-11-24T10:00:00Z").reason) == "Warning"
 
 
 def test_one_deletion_too_many_waits() -> None:
@@ -83,16 +83,16 @@ def test_one_deletion_too_many_waits() -> None:
 def test_what_admission_made_of_it_is_told_once_and_left() -> None:
     ctx = a_context()
     assert note_write(ctx, DEPLOYMENT, wanted(), child(5)) == child(5)
-    ((_, message),) = ctx.tidings
+    ((_, message),) = ctx.event_notes
     assert "spec.replicas is changed again and again by what changes objects on admission" in message
     assert is_held_back(ctx, DEPLOYMENT, wanted(), child(5))
-    assert len(ctx.tidings) == 1
+    assert len(ctx.event_notes) == 1
 
 
 def test_what_is_written_as_meant_is_not_told() -> None:
     ctx = a_context()
     note_write(ctx, DEPLOYMENT, wanted(), wanted())
-    assert ctx.tidings == []
+    assert ctx.event_notes == []
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,19 @@ CASES = [
         id="quantisation needs a newer device",
     ),
     pytest.param(
+        "  Value error, modelopt quantization is currently not supported in cpu. [type=value_error, input_value=...]",
+        R.ENGINE_QUANTIZATION_REFUSED,
+        "the engine cannot run the quantisation modelopt on cpu",
+        id="quantisation of another device",
+    ),
+    pytest.param(
+        "  Value error, Quantization method specified in the model config (compressed-tensors) does not match the "
+        "quantization method specified in the `quantization` argument (awq). [type=value_error, input_value=...]",
+        R.ENGINE_QUANTIZATION_REFUSED,
+        "the weights are stored as compressed-tensors and cannot be run as awq",
+        id="another quantisation than the stored one",
+    ),
+    pytest.param(
         "  Value error, Total number of attention heads (4) must be divisible by tensor parallel size (3).",
         R.ENGINE_BAD_PARALLEL_SIZE,
         "the model's 4 attention heads cannot be divided among 3 devices",

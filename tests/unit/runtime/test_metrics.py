@@ -20,6 +20,16 @@ vllm:iteration_tokens_total_sum{engine="0",model_name="tiny"} 95.0
 vllm:iteration_tokens_total_created{engine="0",model_name="tiny"} 1.7795e+09
 """
 
+# What other releases, or other settings, leave out.
+REST = """\
+vllm:kv_cache_usage_perc{engine="0",model_name="tiny"} 0.25
+vllm:generation_tokens_total{engine="0",model_name="tiny"} 42.0
+vllm:prompt_tokens_total{engine="0",model_name="tiny"} 53.0
+vllm:prompt_tokens_cached_total{engine="0",model_name="tiny"} 16.0
+vllm:num_preemptions_total{engine="0",model_name="tiny"} 0.0
+vllm:prefix_cache_queries_total{engine="0",model_name="tiny"} 53.0
+"""
+
 SECOND_ENGINE = """\
 vllm:num_requests_running{engine="1",model_name="tiny"} 3.0
 vllm:num_requests_waiting{engine="1",model_name="tiny"} 0.0
@@ -30,16 +40,30 @@ vllm:iteration_tokens_total_count{engine="1",model_name="tiny"} 1e+06
 @pytest.mark.parametrize(
     ("page", "want"),
     [
-        pytest.param(PAGE, EngineSample(running=2, waiting=1, iterations=43), id="one engine"),
-        pytest.param(PAGE + SECOND_ENGINE, EngineSample(running=5, waiting=1, iterations=1000043), id="two are summed"),
+        pytest.param(PAGE, EngineSample(running=2, waiting=1, signs=(43,)), id="one engine"),
+        pytest.param(PAGE + SECOND_ENGINE, EngineSample(running=5, waiting=1, signs=(1000043,)), id="two are summed"),
         pytest.param(
             PAGE.replace('model_name="tiny"', 'model_name="odd } \\"name"'),
-            EngineSample(running=2, waiting=1, iterations=43),
+            EngineSample(running=2, waiting=1, signs=(43,)),
             id="braces in a label",
         ),
         pytest.param("", None, id="empty page"),
         pytest.param("python_info 1.0\n", None, id="another program's page"),
-        pytest.param(PAGE.replace("iteration_tokens_total_count", "gone"), None, id="a family is gone"),
+        pytest.param(
+            PAGE + REST, EngineSample(running=2, waiting=1, signs=(43, 42, 53, 0.25, 53, 0)), id="all signs of a step"
+        ),
+        pytest.param(
+            REST + PAGE.replace("iteration_tokens_total_count", "gone"),
+            EngineSample(running=2, waiting=1, signs=(42, 53, 0.25, 53, 0)),
+            id="a sign is gone",
+        ),
+        pytest.param(PAGE.replace("iteration_tokens_total_count", "gone"), None, id="no sign at all"),
+        pytest.param(PAGE.replace("num_requests_waiting", "gone"), None, id="a gauge is gone"),
+        pytest.param(
+            PAGE.replace("} 43.0", "} +Inf").replace("} 1.0", "} x"),
+            EngineSample(running=2, waiting=0, signs=(0,)),
+            id="values that are no numbers",
+        ),
     ],
 )
 def test_the_engines_load(page: str, want: EngineSample | None) -> None:

@@ -13,6 +13,10 @@ def _read(declared: Any) -> Quantization | None:
     return read_shape({**LLAMA_8B, "quantization_config": declared}).quantization
 
 
+NOT_LISTED = (
+    "quantization_config says MIXED_PRECISION and has no quantized_layers: every linear map is taken as 8 bits "
+    "wide, the widest of its formats"
+)
 MODELOPT = {"producer": {"name": "modelopt"}}
 
 
@@ -62,8 +66,8 @@ MODELOPT = {"producer": {"name": "modelopt"}}
         ),
         pytest.param(
             {**MODELOPT, "quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"},
-            Quantization("modelopt", 0),
-            id="each layer its own",
+            Quantization("modelopt", 8, assumed=NOT_LISTED),
+            id="each layer its own, and no list",
         ),
         pytest.param(
             {"quant_method": "compressed_tensors", "config_groups": {"g": {"weights": {"num_bits": 8}}}},

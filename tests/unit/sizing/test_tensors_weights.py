@@ -199,12 +199,6 @@ def test_a_count_that_contradicts_the_configuration_is_a_warning() -> None:
     [
         pytest.param(LLAMA_8B, "awq", "needs a checkpoint in that format", id="a format that is made offline"),
         pytest.param({**LLAMA_8B, **FP8_BLOCKS}, "awq", "does not match", id="another than the files have"),
-        pytest.param(
-            {**LLAMA_8B, "quantization_config": {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}},
-            None,
-            "headers of the files are needed",
-            id="each layer its own",
-        ),
     ],
 )
 def test_formats_that_cannot_be_served_or_sized(config: Config, quantization: str | None, want_words: str) -> None:

@@ -12,6 +12,7 @@ from genmodel_operator.sizing.estimate.server import Asked, resolve, shape_of
 from genmodel_operator.sizing.estimate.verdict import Wanted, judge, refusal
 from genmodel_operator.sizing.server import SizedModel
 from genmodel_operator.sizing.shape.model import Unsizable
+from genmodel_operator.sizing.tensors.agreement import check_agreement
 from genmodel_operator.sizing.tensors.layout import why_invalid_layout
 from genmodel_operator.sizing.tensors.model import DeviceWeights, InvalidLayout
 
@@ -30,6 +31,7 @@ def estimate_request(request: EstimateRequest) -> Estimate:
     # The release first: it is refused whatever the model is.
     parse_release(request.vllm_version)
     model = SizedModel(shape_of(request), request.tensors, request.parameters)
+    check_agreement(model.shape, request.tensors or ())
     asked = resolve(request, model.shape)
     server = asked.server
     invalid = why_invalid_layout(model.shape, server.layout)

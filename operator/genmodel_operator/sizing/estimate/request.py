@@ -224,6 +224,8 @@ def _tensors(value: Any) -> tuple[Tensor, ...] | None:
         return None
     if not isinstance(value, list):
         raise invalid("model.tensors", value, "is not a list")
+    if not value:
+        raise Unsizable("InvalidRequest", "model.tensors: is an empty list; leave it out where the files are not known")
     return tuple(_tensor(entry, f"model.tensors[{index}]") for index, entry in enumerate(value))
 
 

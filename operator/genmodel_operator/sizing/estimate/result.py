@@ -9,11 +9,15 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the server would come up; ``reason`` and ``message`` are None where it would."""
+    """Whether the server would come up; ``reason`` and ``message`` are None where it would.
+
+    ``longest`` is the largest ``max_model_len`` that would, where the wanted one does not fit.
+    """
 
     starts: bool
     reason: str | None = None
     message: str | None = None
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,13 +83,13 @@ def _judge_length(budget: Budget, cache: CacheLayout, wanted: Wanted) -> Verdict
         return None
     longest = cache.longest_length(memory, wanted.max_model_len)
     estimated = f"Based on the available memory, the estimated maximum model length is {longest}. "
-    return refusal(
-        "KVCacheTooSmall",
+    message = (
         f"To serve at least one request with the model's max seq len ({wanted.max_model_len}), "
         f"({_gib(cache.checked_bytes(wanted.max_model_len))} GiB KV cache is needed, which is larger than the "
         f"available KV cache memory ({_gib(budget.kv_cache)} GiB). {estimated}"
-        "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.",
+        "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine."
     )
+    return Verdict(starts=False, reason="KVCacheTooSmall", message=message, longest=longest)
 
 
 def _judge_states(budget: Budget, cache: CacheLayout, wanted: Wanted) -> Verdict | None:

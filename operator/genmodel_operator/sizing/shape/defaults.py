@@ -41,7 +41,8 @@ _ENGINE_TYPES: Mapping[str, Mapping[str, Any]] = {
     # Types that the engine has classes of its own for, and Transformers does not.
     "baichuan": {"tie_word_embeddings": False},
     "chatglm": {"max_position_embeddings": 2048, "tie_word_embeddings": False},
-    "deepseek_ref": {"tie_word_embeddings": False, "head_dim": 512},
+    "deepseek_ref": {"tie_word_embeddings": False, "head_dim": 512, "hc_mult": 4},
+    "deepseek_v4": {"hc_mult": 4},
     "gemma4_text": {"global_head_dim": 512},
     "internlm2": {"tie_word_embeddings": False},
     "kimi_k2": {"tie_word_embeddings": False, "first_k_dense_replace": 0, "moe_layer_freq": 1},

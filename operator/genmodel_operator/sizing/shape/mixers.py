@@ -183,6 +183,7 @@ def _compressed(fields: Fields, heads: _Heads, ratio: object) -> CompressedAtten
         output_rank=fields.required("o_lora_rank"),
         index_heads=fields.required("index_n_heads") if chosen else 0,
         index_dim=fields.required("index_head_dim") if chosen else 0,
+        streams=fields.number("hc_mult") or 1,
     )
 
 

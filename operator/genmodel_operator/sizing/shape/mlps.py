@@ -17,8 +17,9 @@ _STEPS = ("decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_interva
 _EXPERT_SIZE = ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size")
 
 _TWO_MATRICES = frozenset({
-    "albert", "arcee", "bert", "bloom", "camembert", "distilbert", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptj",
-    "mpt", "nemotron", "nemotron_h", "opt", "phi", "roberta", "starcoder2", "xlm-roberta", "xlm-roberta-xl", "ernie",
+    "albert", "apertus", "arcee", "bert", "bloom", "camembert", "distilbert", "ernie", "falcon", "gpt2", "gpt_bigcode",
+    "gpt_neox", "gptj", "mpt", "nemotron", "nemotron_h", "opt", "persimmon", "phi", "roberta", "starcoder2",
+    "xlm-roberta", "xlm-roberta-xl",
 })  # fmt: skip
 """Types whose MLP has no gate."""
 

@@ -68,6 +68,7 @@ class CompressedAttention:
         query_rank: rank of the compressed query.
         output_groups, output_rank: of the output projection of two steps.
         index_heads, index_dim: of the indexer; 0 without.
+        streams: copies of the hidden state that run through the layers (hyper-connections).
 
     """
 
@@ -81,6 +82,7 @@ class CompressedAttention:
     output_rank: int
     index_heads: int = 0
     index_dim: int = 0
+    streams: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +216,15 @@ class Quantization:
 
     Attributes:
         method: ``quant_method`` as the engine names it (fp8, compressed-tensors, awq, gptq, mxfp4, modelopt ...).
-        bits: of one weight of a quantised matrix.
+        bits: of one weight of a quantised matrix; 0: ``modules`` say it.
         group_size: weights that share a scale along the input side; None: one per output or per tensor.
         block: rows and columns that share a scale; None without.
         symmetric: no zero points are stored.
         wide_modules: patterns of the modules that stay as they are; the engine's own rules for them.
         cache_bits: of the format that the checkpoint declares for the KV cache; None where it declares none.
+        experts: of routed experts, where theirs is another format (DeepSeek-V4); None where it is not.
+        modules: formats of single modules; the first that names a module counts. Empty: one for all.
+        assumed: what was assumed where the configuration is silent; "" where nothing was.
 
     """
 
@@ -230,6 +235,17 @@ class Quantization:
     symmetric: bool = True
     wide_modules: tuple[str, ...] = ()
     cache_bits: int | None = None
+    experts: "Quantization | None" = None
+    modules: "tuple[ModuleFormat, ...]" = ()
+    assumed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFormat:
+    """How the modules of one pattern are stored; ``scheme`` is None where they stay as they are."""
+
+    pattern: str
+    scheme: Quantization | None
 
 
 @dataclass(frozen=True, slots=True)

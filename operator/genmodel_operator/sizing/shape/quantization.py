@@ -1,10 +1,13 @@
 """How the weights are stored, from the dialects of ``quantization_config``."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from genmodel_operator.sizing.shape.engine import engine_names
 from genmodel_operator.sizing.shape.fields import invalid, whole
+from genmodel_operator.sizing.shape.formats import of_algorithm, pair
+from genmodel_operator.sizing.shape.mixed import of_groups, of_listed_layers, with_extra
 from genmodel_operator.sizing.shape.model import Quantization, Unsizable
 
 _WIDE = (
@@ -18,38 +21,60 @@ _WIDE = (
 _ALSO_KNOWN = frozenset({"bitsandbytes", "fbgemm_fp8", "auto-round", "intel/auto-round", "modelopt_mixed", "w4a16"})
 """Methods of releases before the one whose table is at hand."""
 
-_ALGORITHMS: Mapping[str, tuple[float, int | None, tuple[int, int] | None]] = {
-    # bits, group, block
-    "FP8": (8, None, None),
-    "FP8_PER_CHANNEL_PER_TOKEN": (8, None, None),
-    "FP8_PB_WO": (8, None, (128, 128)),
-    "NVFP4": (4, 16, None),
-    "W4A16_NVFP4": (4, 16, None),
-    "MXFP8": (8, 32, None),
-    "W4A8_MXFP4_FP8": (4, 32, None),
-    "MIXED_PRECISION": (0, None, None),
-    "NVFP4_AWQ": (4, 16, None),
-    "W4A16_AWQ": (4, 128, None),
-}
-"""Values of ModelOpt's ``quant_algo``; 0 bits: each layer has its own."""
+_MODELOPT = ("modelopt", "modelopt_fp4", "modelopt_mixed")
+_OF_DEEPSEEK = ("fp8", "deepseek_v4_fp8")
+"""Methods that do not read ``ignore`` (which ModelOpt's builds of DeepSeek-V4 have), and that read ``expert_dtype``."""
+_EXPERTS_IN_FP4 = ("deepseek_v4", "deepseek_v4_text", "deepseek_v41", "deepseek_v41_text")
+"""Types whose experts are MXFP4 where ``expert_dtype`` is absent: the engine's own default for them."""
 
 
-_BITS = "quantization_config.config_groups.weights.num_bits"
-
-
-def read_quantization(config: Mapping[str, Any], text: Mapping[str, Any]) -> Quantization | None:
+def read_quantization(config: Mapping[str, Any], text: Mapping[str, Any], model_type: str = "") -> Quantization | None:
     """Return how the weights are stored, None where they are not quantised. Raises ``Unsizable``."""
     declared = _declared(config, text)
     if declared is None:
         return None
     method = method_of(declared)
-    wide = tuple(str(name) for field in _WIDE for name in _names(declared.get(field), field))
-    cache = _cache_bits(declared)
-    if method in ("compressed-tensors", "modelopt", "modelopt_fp4", "modelopt_mixed"):
-        return _grouped(declared, method, wide, cache)
-    block = _block(declared)
+    return replace(
+        _format(declared, method),
+        wide_modules=tuple(
+            str(name)
+            for field in _WIDE
+            if field != "ignore" or method not in _OF_DEEPSEEK
+            for name in _names(declared.get(field), field)
+        ),
+        cache_bits=_cache_bits(declared),
+        experts=_experts(config, text, declared, method, model_type),
+    )
+
+
+def _format(declared: Mapping[str, Any], method: str) -> Quantization:
+    """Return the format of the linear maps."""
+    if method in _MODELOPT or method == "compressed-tensors":
+        return _grouped(declared, method)
     bits, group, symmetric = _scheme(declared, method)
-    return Quantization(method, bits, group, block, symmetric, wide, cache)
+    scheme = Quantization(method, bits, group, _block(declared), symmetric)
+    return with_extra(scheme, declared) if method == "auto-round" else scheme
+
+
+def _experts(
+    config: Mapping[str, Any], text: Mapping[str, Any], declared: Mapping[str, Any], method: str, model_type: str
+) -> Quantization | None:
+    """Return the format of routed experts where they have one of their own: ``expert_dtype`` (DeepSeek-V4).
+
+    ModelOpt's builds say ``moe_quant_algo`` instead.
+    """
+    if method not in _OF_DEEPSEEK:
+        return None
+    said = next((part["expert_dtype"] for part in (config, text, declared) if part.get("expert_dtype")), None)
+    dtype = said or ("fp4" if model_type in _EXPERTS_IN_FP4 or method == "deepseek_v4_fp8" else "fp8")
+    if dtype not in ("fp4", "fp8"):
+        raise Unsizable(
+            "UnsupportedQuantization", f"expert_dtype in config.json is {dtype!r}: the engine takes fp4 and fp8"
+        )
+    if dtype == "fp8":
+        return None
+    algorithm = declared.get("moe_quant_algo")
+    return of_algorithm("modelopt", algorithm) if algorithm else Quantization("mxfp4", 4, 32)
 
 
 def _declared(config: Mapping[str, Any], text: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -95,13 +120,7 @@ def _names(value: object, field: str) -> Sequence[object]:
 
 def _block(declared: Mapping[str, Any]) -> tuple[int, int] | None:
     block = declared.get("weight_block_size")
-    return None if block is None else _pair(block, "quantization_config.weight_block_size")
-
-
-def _pair(value: object, name: str) -> tuple[int, int]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise invalid(name, value, "two numbers")
-    return whole(value[0], name), whole(value[1], name)
+    return None if block is None else pair(block, "quantization_config.weight_block_size")
 
 
 def _scheme(declared: Mapping[str, Any], method: str) -> tuple[float, int | None, bool]:
@@ -119,41 +138,19 @@ def _scheme(declared: Mapping[str, Any], method: str) -> tuple[float, int | None
     return bits, group, symmetric
 
 
-def _grouped(declared: Mapping[str, Any], method: str, wide: tuple[str, ...], cache: int | None) -> Quantization:
+def _grouped(declared: Mapping[str, Any], method: str) -> Quantization:
     """Return the scheme of formats with ``config_groups``, or of ModelOpt's ``quant_algo``."""
     groups = declared.get("config_groups")
     if groups is not None and not isinstance(groups, Mapping):
         raise invalid("quantization_config.config_groups", groups, "groups with weights")
-    weights = [group.get("weights") for group in groups.values() if isinstance(group, Mapping)] if groups else []
-    schemes = [weight for weight in weights if isinstance(weight, Mapping)]
     algorithm = str(declared.get("quant_algo") or "").upper()
-    if algorithm and (not schemes or algorithm in ("NVFP4", "MIXED_PRECISION")):
-        if algorithm not in _ALGORITHMS:
-            raise Unsizable(
-                "UnsupportedQuantization",
-                f"quantization_config.quant_algo in config.json is {algorithm!r}, not known here",
-            )
-        bits, group, block = _ALGORITHMS[algorithm]
-        size = declared.get("group_size")
-        group = size if isinstance(size, int) and size > 0 else group
-        return Quantization(method, bits, group, block, wide_modules=wide, cache_bits=cache)
-    if not schemes:
+    if algorithm == "MIXED_PRECISION":
+        return of_listed_layers(declared, method)
+    if algorithm and (algorithm == "NVFP4" or not groups):
+        return of_algorithm(method, algorithm, declared.get("group_size"))
+    if not groups:
         raise invalid("quantization_config.config_groups", groups, "groups with weights")
-    widths = {whole(scheme.get("num_bits", 8), _BITS) for scheme in schemes}
-    if len(widths) > 1:
-        return Quantization(method, 0, wide_modules=wide, cache_bits=cache)
-    scheme = schemes[0]
-    block = scheme.get("block_structure")
-    size = scheme.get("group_size")
-    return Quantization(
-        method,
-        widths.pop(),
-        size if isinstance(size, int) and size > 0 else None,
-        _pair(block, "quantization_config.config_groups.weights.block_structure") if block else None,
-        bool(scheme.get("symmetric", True)),
-        wide,
-        cache,
-    )
+    return of_groups(groups, method)
 
 
 def _cache_bits(declared: Mapping[str, Any]) -> int | None:

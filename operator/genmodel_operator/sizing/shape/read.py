@@ -37,6 +37,9 @@ _TYPES = {
 _PARALLEL = frozenset({"falcon_h1", "zamba2", "plamo2"})
 """Types whose layers have attention and a state space side by side."""
 
+_COMPRESSED = ("deepseek_v4", "deepseek_v41")
+"""Types of compressed attention; the engine reads the ratio of each layer from the configuration alone."""
+
 _ENCODER_DECODERS = frozenset({"bart", "mbart", "t5", "whisper", "florence2", "nemotron_asr", "cohere_asr", "pegasus"})
 
 _OF_STATES = re.compile(
@@ -80,7 +83,7 @@ def read_shape(config: Mapping[str, Any], *, has_tensors: bool = False) -> Model
         layers=layers,
         max_positions=read_positions(fields, text_type),
         rotary=read_tables(fields, text_type, [layer.mixer for layer in layers], outer_type=model_type),
-        quantization=read_quantization(config, text),
+        quantization=read_quantization(config, text, model_type),
         vision=read_vision(outer, model_type, hidden),
         draft_layers=fields.number(*_DRAFTS, least=0, limit="layers") or 0,
         attention_bias=_attention_bias(fields, text_type),
@@ -191,6 +194,8 @@ def _layers(fields: Fields, text_type: str) -> tuple[tuple[Layer, ...], set[str]
     """Return the layers, and the sizes that the configuration does not give."""
     if text_type == "nemotron-nas":
         return read_blocks(fields), set()
+    if text_type in _COMPRESSED and not fields.says("compress_ratios"):
+        raise missing("compress_ratios")
     count = count_layers(fields)
     drafts = fields.number(*_DRAFTS, least=0, limit="layers") or 0
     mixers = read_mixers(fields, text_type, layer_kinds(fields, count, drafts))

@@ -113,15 +113,17 @@ def _widths(shape: ModelShape, mixtures: set[Mixture], layout: Layout) -> Iterat
     dense = {layer.mlp.intermediate for layer in shape.layers if isinstance(layer.mlp, DenseMLP)}
     dense |= {mixture.shared_intermediate for mixture in mixtures}
     experts = set() if layout.expert_parallel else {mixture.intermediate for mixture in mixtures}
-    rounds_up = shape.quantization is not None and shape.quantization.method == "mxfp4"
-    for sizes, parts in ((dense, parallel), (set() if rounds_up else experts, devices)):
+    stored = shape.quantization
+    of_experts = stored if stored is None or stored.experts is None else stored.experts
+    rounds_up = of_experts is not None and of_experts.method == "mxfp4"
+    for sizes, parts, scheme in ((dense, parallel, stored), (set() if rounds_up else experts, devices, of_experts)):
         if parts == 1:
             continue
         for size in sorted(sizes):
             if size % parts:
                 yield f"{size} is not divisible by {parts}: an MLP of {size} cannot be divided over {parts} devices"
             elif size:
-                yield from _groups(shape.quantization, size // parts, layout)
+                yield from _groups(scheme, size // parts, layout)
 
 
 def _groups(quantization: Quantization | None, slice_width: int, layout: Layout) -> Iterator[str]:

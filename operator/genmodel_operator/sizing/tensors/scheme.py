@@ -1,10 +1,5 @@
 """Bytes of a matrix as the engine keeps it, under each way to store weights."""
 
-import re
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from functools import lru_cache
-
 from genmodel_operator.sizing.shape.model import Quantization, Unsizable
 
 WIDTH = {"bfloat16": 2, "float16": 2, "float32": 4}
@@ -59,18 +54,10 @@ def scheme_of(stored: Quantization | None, wanted: str | None) -> Quantization |
 
 
 def matrix_bytes(outputs: int, inputs: int, scheme: Quantization | None, width: int) -> int:
-    """Return the bytes of a matrix with its scales and zero points; ``width``: of a wide element.
-
-    Raises ``Unsizable`` where each layer has a format of its own, which only headers can tell.
-    """
+    """Return the bytes of a matrix with its scales and zero points; ``width``: of a wide element."""
     elements = outputs * inputs
     if scheme is None:
         return elements * width
-    if scheme.bits == 0:
-        raise Unsizable(
-            "UnsupportedQuantization",
-            "quantization_config gives each layer a format of its own; the headers of the files are needed to size it",
-        )
     stored = -(-int(elements * scheme.bits) // 8)
     if scheme.block is not None:
         rows, columns = scheme.block
@@ -95,62 +82,3 @@ def _group_bytes(scheme: Quantization) -> int:
 def _is_float(scheme: Quantization) -> bool:
     """Whether the format is one of floating point with scales of 8 bits (NVFP4, MXFP8)."""
     return scheme.method.startswith("modelopt") or scheme.group_size == 16
-
-
-class WideModules:
-    """The modules that stay as they are, by exact name, part of a name, wildcard or ``re:`` pattern."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        """Take the patterns as the formats write them."""
-        plain, self._globs, self._expressions = set(), [], []
-        for pattern in patterns:
-            if pattern.startswith("re:"):
-                self._expressions.append(_compiled(pattern[3:]))
-            elif "*" in pattern:
-                self._globs.append(pattern)
-            else:
-                plain.add(_bare(pattern))
-        self._plain = frozenset(plain)
-        self.names_layers = any(re.search(r"\d", pattern) for pattern in (*plain, *self._globs)) or bool(
-            self._expressions
-        )
-
-    def __contains__(self, module: str) -> bool:
-        """Whether a module of the text model is among them."""
-        bare = _bare(module)
-        pieces = bare.split(".")
-        if any(".".join(pieces[:end]) in self._plain for end in range(1, len(pieces) + 1)):
-            return True
-        if any(piece in self._plain for piece in pieces):
-            return True
-        names = [f"{prefix}{bare}" for prefix in _PREFIXES]
-        if any(fnmatchcase(name, glob) or fnmatchcase(name, f"{glob}.*") for glob in self._globs for name in names):
-            return True
-        return any(expression.match(name) for expression in self._expressions for name in names)
-
-
-_PREFIXES = ("", "model.", "model.language_model.", "language_model.model.", "language_model.")
-
-
-def _bare(name: str) -> str:
-    """Return a name without what multimodal classes put before the layers."""
-    for prefix in (
-        "model.language_model.model.",
-        "model.language_model.",
-        "language_model.model.",
-        "language_model.",
-        "model.",
-    ):
-        if name.startswith(prefix):
-            return name[len(prefix) :]
-    return name
-
-
-@lru_cache(maxsize=256)
-def _compiled(expression: str) -> re.Pattern[str]:
-    try:
-        return re.compile(expression)
-    except re.error as error:
-        raise Unsizable(
-            "InvalidRequest", f"quantization_config has the pattern re:{expression}, which cannot be read: {error}"
-        ) from error

@@ -62,7 +62,7 @@ def layer_matrices(shape: ModelShape, layer: Layer, index: int) -> Iterator[Matr
     norms = shape.norms if layer.mixer is not None and layer.mlp is not None else 1
     for number in range(norms):
         yield Matrix(f"{base}.norm_{number}.weight", shape.hidden)
-    yield from _mixer(shape, layer, f"{base}.self_attn")
+    yield from _mixer(shape, layer, f"{base}.{_mixer_name(layer)}")
     yield from _mlp(shape, layer.mlp, f"{base}.mlp")
     if shape.per_layer_width:
         yield Matrix(f"{base}.per_layer_input_gate.weight", shape.per_layer_width, shape.hidden)
@@ -90,6 +90,15 @@ def _linear(name: str, outputs: int, inputs: int, *, bias: bool = False) -> Iter
     yield Matrix(f"{name}.weight", outputs, inputs)
     if bias:
         yield Matrix(f"{name}.bias", outputs)
+
+
+def _mixer_name(layer: Layer) -> str:
+    match layer.mixer:
+        case GatedDeltaNet():
+            return "linear_attn"
+        case Mamba2():
+            return "mamba"
+    return "self_attn"
 
 
 def _mixer(shape: ModelShape, layer: Layer, base: str) -> Iterator[Matrix]:

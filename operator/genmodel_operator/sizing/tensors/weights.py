@@ -23,9 +23,10 @@ from genmodel_operator.sizing.shape.model import (
 from genmodel_operator.sizing.shape.read import served_dtype
 from genmodel_operator.sizing.tensors.counts import check_counts, is_rough, tower_elements
 from genmodel_operator.sizing.tensors.model import Part
+from genmodel_operator.sizing.tensors.modules import MatrixFormats
 from genmodel_operator.sizing.tensors.mxfp4 import KernelExperts, KernelForm, kernel_form
 from genmodel_operator.sizing.tensors.names import Division, Place, Role, block_of, is_word_table, role_of
-from genmodel_operator.sizing.tensors.scheme import WIDTH, WideModules, matrix_bytes, scheme_of
+from genmodel_operator.sizing.tensors.scheme import WIDTH, matrix_bytes, scheme_of
 from genmodel_operator.sizing.tensors.stored import Stored, kept_tensors
 from genmodel_operator.sizing.tensors.synthesis import Matrix, draft_matrices, ends, layer_matrices
 from genmodel_operator.sizing.tensors.table import Content, Piece, WeightTable, distinct, summed
@@ -92,7 +93,7 @@ class _Reader:
         self.shape, self.scheme, self.width = shape, scheme, width
         self.engine, self.kernel, self.is_online = engine, kernel, is_online
         self.heads = {index: found for index, layer in enumerate(shape.layers) if (found := _heads(layer))}
-        self.wide = WideModules(scheme.wide_modules if scheme is not None else ())
+        self.formats = MatrixFormats(scheme)
 
     def from_shape(self, parameters: Mapping[str, int] | None, *, with_draft: bool) -> WeightTable:
         """Return the weights of the architecture."""
@@ -103,12 +104,14 @@ class _Reader:
             )
         made: dict[Layer | int, tuple[Content, ...]] = {}
         for index, layer in enumerate(self.shape.layers):
-            key = index if self.wide.names_layers else layer
+            key = index if self.formats.names_layers else layer
             if key not in made:
                 made[key] = self._layer(layer, index)
-        layers = [made[index if self.wide.names_layers else layer] for index, layer in enumerate(self.shape.layers)]
+        layers = [made[index if self.formats.names_layers else layer] for index, layer in enumerate(self.shape.layers)]
         first, last, every = self._ends(ends(self.shape))
         warnings = check_counts(self.shape, parameters)
+        if self.scheme is not None and self.scheme.assumed:
+            warnings.append(self.scheme.assumed)
         tower = tower_elements(self.shape, parameters)
         if tower:
             every.append(Piece(Part.VISION, Division.EVEN, tower * self.width))
@@ -209,17 +212,10 @@ class _Reader:
     def _piece(self, matrix: Matrix) -> Piece:
         role = self._role(matrix)
         outputs = padded_vocab(matrix.outputs) if is_word_table(matrix.name) and matrix.inputs > 1 else matrix.outputs
-        scheme = self.scheme if self._is_quantised(matrix, role) else None
+        scheme = self.formats.of(matrix, role)
         width = matrix.element_bytes or self.width
         size = matrix.count * matrix_bytes(outputs, matrix.inputs, scheme, width)
         return self._made(role, size, "" if matrix.inputs == 1 else block_of(matrix.name))
-
-    def _is_quantised(self, matrix: Matrix, role: Role) -> bool:
-        if self.scheme is None or not role.is_linear or matrix.inputs == 1:
-            return False
-        if self.scheme.method in ("mxfp4", "experts_int8") and role.division is not Division.EXPERTS:
-            return False
-        return matrix.module not in self.wide
 
     def _stored(self, stored: Stored) -> Piece:
         size = stored.size_bytes(self.width, self.scheme, is_online=self.is_online)
