@@ -15,7 +15,7 @@ from tests.situations.spec import SPEC
 
 
 def situations() -> list[str]:
-    reasons: list[AnyReason] = [found.reason for found in SPEC] + [found.reason for found in PODS]
+    reasons: list[AnyReason] = [*(found.reason for found in SPEC), *(found.reason for found in PODS)]
     reasons += [reason for scene in SCENES for reason in scene.reasons]
     reasons += [reason for scene in NODE_SCENES for reason in scene.reasons]
     return [reason.value for reason in (*reasons, *ELSEWHERE)]
