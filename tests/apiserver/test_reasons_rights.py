@@ -8,7 +8,7 @@ from genmodel_operator.api.reasons import Reason
 from tests.fakes.hand_node import post_event
 from tests.operator_world import OperatorWorld
 from tests.situations.rights import Rights, operator_with_chart_rights
-from tests.situations.scenes import L4, cordoned, is_told, pod_of, recovers, sees
+from tests.situations.scenes import L4, TOO_MANY, is_told, recovers, sees, unplaced_pod
 
 pytestmark = pytest.mark.apiserver
 
@@ -39,10 +39,10 @@ def test_a_secret_that_the_chart_does_not_name(world: OperatorWorld, team: str, 
 
 
 def test_events_about_a_pod_without_a_node_may_be_read(world: OperatorWorld, team: str, rights: Rights) -> None:
-    with cordoned(world):
-        world.wish(team, "m", accelerator=L4)
-        sees(world, team, Reason.UNSCHEDULABLE)
-        post_event(world.cluster, team, pod_of(world, team), "Nominated", "nodeclaim/l4-x", by="karpenter")
-        sees(world, team, Reason.WAITING_FOR_NODE, "karpenter says: nodeclaim/l4-x")
+    world.wish(team, "m", replicas=TOO_MANY, accelerator=L4)
+    sees(world, team, Reason.UNSCHEDULABLE)
+    post_event(world.cluster, team, unplaced_pod(world, team), "Nominated", "nodeclaim/l4-x", by="karpenter")
+    sees(world, team, Reason.WAITING_FOR_NODE, "karpenter says: nodeclaim/l4-x")
+    world.wish(team, "m", accelerator=L4)
     recovers(world, team)
     assert "about a pod in trouble cannot be read" not in world.operator_log()

@@ -10,13 +10,13 @@ from tests.fakes.hub_store import Repository
 def broken_repositories() -> list[Repository]:
     """One repository for each thing that can be wrong with a model that looks like one."""
     made = {
-        "acme/draft": _llama(architectures=["EagleLlamaForCausalLM"]),
         "acme/unknown-architecture": _llama(architectures=["FooForCausalLM"], model_type="foo"),
         "acme/other-quantisation": _llama(quantization_config={"quant_method": "fbgemm_fp8"}),
         "acme/other-weights": {**_llama(), "model.safetensors": _weights_of_more_heads()},
         "acme/no-json": {**_llama(), "config.json": b"{"},
     }
-    return [a_repository(name, files, pipeline_tag="text-generation") for name, files in made.items()]
+    found = [a_repository(name, files, pipeline_tag="text-generation") for name, files in made.items()]
+    return [*found, a_repository("acme/turns-bad", llama_files(), made["acme/unknown-architecture"])]
 
 
 def _llama(**changes: Any) -> Mapping[str, bytes]:

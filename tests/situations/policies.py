@@ -143,7 +143,8 @@ def dead_webhook(cluster: Cluster, team: str, *, resource: str, group: str) -> I
 @contextmanager
 def schema_without_rules(cluster: Cluster) -> Iterator[None]:
     """Let the API server take any spec for a while, as an older or newer release's schema may have."""
-    loose = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    model = {"model": {"type": "string"}}
+    loose = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": model}
     path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec"
     patch = [{"op": "replace", "path": path, "value": loose}]
     cluster.kubectl("patch", "crd", CRD, "--type=json", "-p", json.dumps(patch))

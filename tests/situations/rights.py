@@ -8,12 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from genmodel_operator.api.reasons import Reason
 from tests.helm import NAMESPACE, RELEASE, Helm
 from tests.operator_world import Object, OperatorWorld
-
-REASONS = (Reason.OPERATOR_FORBIDDEN, Reason.TOKEN_SECRET_FORBIDDEN)
-"""Seen only by an operator that is no administrator."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _MOVING = frozenset(
         Reason.WAITING_FOR_NODE,
         Reason.WARMING_UP,
         Reason.ROLLING_OUT,
+        Reason.MAKING_ROOM,
         Reason.SCALING,
     )
 )

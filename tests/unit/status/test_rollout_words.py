@@ -78,7 +78,7 @@ def found(world: World, kind: str = "Ready") -> Condition | None:
             rolling(a_pod(conditions=[UNPLACED]), drain_at="2026-05-01T10:02:00Z"),
             "MakingRoom",
             f"finds no room beside {OLD}, which is stopped at 2026-05-01T10:02:00Z to make room, and nothing answers "
-            f"from then until {REVISION} does: no node takes the pod: 0/1 nodes are available",
+            f"from then until {REVISION} does: no node takes the pod: of 1 node: 1 Insufficient nvidia.com/gpu",
             id="no room, and the old one makes it",
         ),
         pytest.param(
