@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from genmodel_operator.api.reasons import Reason
 from genmodel_operator.cli.assumed import assumed_tensors
 from genmodel_operator.cli.input import REFUSED, CommandError
 from genmodel_operator.hub.context_length import NoLength, context_length

@@ -153,7 +153,7 @@ def test_two_attentions_in_a_layer_have_two_caches() -> None:
 
 
 def test_a_wider_mlp_in_layers_that_share_a_cache() -> None:
-    config = {
+    config: dict[str, Any] = {
         "architectures": ["Gemma4ForConditionalGeneration"], "model_type": "gemma4", "torch_dtype": "bfloat16",
         "text_config": {
             "model_type": "gemma4_text", "hidden_size": 1536, "intermediate_size": 6144, "num_hidden_layers": 35,
