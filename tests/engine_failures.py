@@ -102,12 +102,6 @@ QUICK = (
         arguments=("--quantization", "awq"),
     ),
     Refusal(
-        "a quantisation that a CPU does not run",
-        "EngineQuantizationRefused",
-        ("the quantisation modelopt on cpu",),
-        arguments=("--quantization", "modelopt"),
-    ),
-    Refusal(
         "another quantisation than the stored one",
         "EngineQuantizationRefused",
         ("stored as compressed-tensors", "run as awq"),
@@ -123,7 +117,7 @@ QUICK = (
     Refusal(
         "a variable that is no number",
         "EngineEnvironment",
-        ("environment variable", "plenty"),
+        ("environment variable of the engine is malformed", "'plenty'"),
         environ={"VLLM_CPU_KVCACHE_SPACE": "plenty"},
     ),
 )

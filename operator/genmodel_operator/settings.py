@@ -83,7 +83,7 @@ class EngineSettings(Section):
     drain_seconds: Annotated[int, Field(ge=0)] = 300
     """How long accepted requests may take to finish when a pod is stopped."""
     stall_seconds: Annotated[int, Field(ge=10)] = 120
-    """Requests running and no token for this long: the engine hangs."""
+    """Requests there and no step for this long: the engine hangs. Large models on CPU get more, by their weights."""
 
 
 class Described(Section):

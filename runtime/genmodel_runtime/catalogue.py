@@ -203,7 +203,7 @@ CATALOGUE: tuple[Rule, ...] = (
 VAGUE: tuple[Rule, ...] = (
     _rule(
         _R.ENGINE_ENVIRONMENT,
-        r"(?P<found>invalid literal for int\(\).*|VLLM_PORT .* appears to be a URI.*)",
+        r"(?P<found>invalid literal for int\(\).*?|VLLM_PORT .* appears to be a URI.*?)(?: \[type=value_error.*)?$",
         "an environment variable of the engine is malformed: {found}",
     ),
     _rule(

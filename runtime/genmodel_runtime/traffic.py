@@ -7,6 +7,7 @@ all. Supervisor and server share a folder: a small mapped file of each server pr
 that says that connections are to end.
 """
 
+import contextlib
 import mmap
 import os
 import struct
@@ -50,7 +51,10 @@ class TrafficFolder:
 
     def read(self) -> Traffic:
         """Return the traffic now; none before a server has answered its first request."""
-        found = [_COUNTS.unpack(path.read_bytes()) for path in self._path.glob(f"{_PREFIX}*")]
+        found = []
+        # At the very end a look may still be under way while the folder is taken away.
+        with contextlib.suppress(FileNotFoundError):
+            found = [_COUNTS.unpack(path.read_bytes()) for path in self._path.glob(f"{_PREFIX}*")]
         return Traffic(sum(under_way for under_way, _ in found), sum(ended for _, ended in found))
 
     def close_connections(self) -> None:

@@ -4,10 +4,14 @@ from math import ceil
 
 from genmodel_operator.hub.facts import ModelFacts
 from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import CACHE_DIR
 
 LOADING_BYTES_PER_SECOND = 200_000_000
 """Slow network disk; the time that large weights add to a start."""
+
+CPU_OPERATIONS_PER_SECOND = 50_000_000_000
+"""What two slow cores manage; more is a bonus."""
 
 CACHE_ENV = {
     # The root file system is read-only and uid 10001 has no passwd entry: every folder that the
@@ -53,3 +57,16 @@ def common_env(facts: ModelFacts, settings: Settings) -> dict[str, str]:
 def startup_seconds(facts: ModelFacts, settings: Settings) -> int:
     """Return how long the engine may take from its start to its first answer."""
     return settings.engines.startup_seconds + ceil(facts.weights_bytes / LOADING_BYTES_PER_SECOND)
+
+
+def stall_seconds(facts: ModelFacts, plan: ServingPlan, settings: Settings) -> int:
+    """Return how long requests may be there without a step before the engine counts as hung.
+
+    A step is the least that is seen of an engine. Of a large model on CPU, a step full of prompt
+    tokens takes minutes, and must not be taken for a hang.
+    """
+    if plan.is_gpu:
+        return settings.engines.stall_seconds
+    # Two operations for each parameter and token; a parameter has two bytes, or is widened to them.
+    full_step = ceil(facts.weights_bytes * plan.max_num_batched_tokens / CPU_OPERATIONS_PER_SECOND)
+    return max(settings.engines.stall_seconds, full_step)

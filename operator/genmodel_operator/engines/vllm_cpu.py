@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import ceil
 
 from genmodel_operator.engines import architectures
-from genmodel_operator.engines.environment import common_env
+from genmodel_operator.engines.environment import common_env, stall_seconds
 from genmodel_operator.engines.protocol import EngineArgs, Refusal
 from genmodel_operator.engines.vllm import fixed_args, tunable_args
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
@@ -12,6 +12,8 @@ from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
 
 GIB = 1024**3
+ENGINE_STEP_SECONDS = 300
+"""The engine's own limit for one step, after which it ends itself."""
 
 
 class VllmCpu:
@@ -43,6 +45,9 @@ class VllmCpu:
         env = common_env(facts, settings)
         env["VLLM_CPU_KVCACHE_SPACE"] = str(kv_cache_gib(plan))
         env["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        step_seconds = stall_seconds(facts, plan, settings)
+        if step_seconds > ENGINE_STEP_SECONDS:
+            env["VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS"] = str(step_seconds)
         if settings.engines.cpu_threads > 0:
             env["OMP_NUM_THREADS"] = str(settings.engines.cpu_threads)
         return env

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genmodel_operator.api.v1alpha1 import EnvVar
-from genmodel_operator.engines.environment import startup_seconds
+from genmodel_operator.engines.environment import stall_seconds, startup_seconds
 from genmodel_operator.resources.literal import literal
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod_inputs import PodInputs
@@ -25,7 +25,7 @@ def contract_env(pod: PodInputs) -> dict[str, str]:
         Env.ALLOW.value: "",
         Env.EXPECTED_BYTES.value: str(pod.facts.download_bytes),
         Env.STARTUP_SECONDS.value: str(startup_seconds(pod.facts, pod.settings)),
-        Env.STALL_SECONDS.value: str(engines.stall_seconds),
+        Env.STALL_SECONDS.value: str(stall_seconds(pod.facts, pod.plan, pod.settings)),
         Env.DRAIN_SECONDS.value: str(engines.drain_seconds),
         Env.LIMITS.value: "{}",
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from genmodel_operator.engines import engine_for
-from genmodel_operator.engines.environment import startup_seconds
+from genmodel_operator.engines.environment import stall_seconds, startup_seconds
 from genmodel_operator.engines.vllm_cpu import kv_cache_gib
 from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.settings import EngineSettings, Settings
@@ -167,6 +167,25 @@ def test_large_weights_may_take_longer_to_load(weights_bytes: int, want_seconds:
     assert startup_seconds(facts, Settings()) == want_seconds
     env = engine_for(a_gpu_plan()).env(facts, a_gpu_plan(), Settings())
     assert env["VLLM_ENGINE_READY_TIMEOUT_S"] == str(want_seconds)
+
+
+@pytest.mark.parametrize(
+    ("plan", "weights_bytes", "want_seconds", "want_step_limit"),
+    [
+        pytest.param(a_cpu_plan(max_num_batched_tokens=2048), 1_000_000_000, 120, None, id="a small model on CPU"),
+        pytest.param(a_cpu_plan(max_num_batched_tokens=2048), 6_000_000_000, 246, None, id="3B on CPU"),
+        pytest.param(a_cpu_plan(max_num_batched_tokens=2048), 16_000_000_000, 656, "656", id="8B on CPU"),
+        pytest.param(a_cpu_plan(max_num_batched_tokens=256), 16_000_000_000, 120, None, id="8B on CPU, small steps"),
+        pytest.param(a_gpu_plan(max_num_batched_tokens=8192), 140_000_000_000, 120, None, id="70B on GPU"),
+    ],
+)
+def test_a_slow_step_is_no_hang(
+    plan: ServingPlan, weights_bytes: int, want_seconds: int, want_step_limit: str | None
+) -> None:
+    facts = some_facts(weights_bytes=weights_bytes)
+    assert stall_seconds(facts, plan, Settings()) == want_seconds
+    env = engine_for(plan).env(facts, plan, Settings())
+    assert env.get("VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS") == want_step_limit
 
 
 def test_images_follow_the_settings() -> None:
