@@ -17,7 +17,6 @@ from genmodel_operator.sizing.precision import is_available
 from genmodel_operator.sizing.ranking import Survey, replicas_fit, survey
 from genmodel_operator.sizing.recent import sized_model
 from genmodel_operator.sizing.shape.model import Unsizable
-from genmodel_operator.sizing.shape.read import read_architecture
 from genmodel_operator.sizing.subject import PlanPolicy, Subject
 from genmodel_operator.sizing.tensors.agreement import Disagreement
 
@@ -80,7 +79,6 @@ def _subject(
     facts: ModelFacts, task: ServedTask, spec: GenerativeModelSpec, policy: PlanPolicy, corrections: Corrections
 ) -> Subject:
     """Return what is to be planned; raises ``Unsizable`` where its memory cannot be computed."""
-    read_architecture(facts.config, str(policy.release))
     model = sized_model(facts)
     model.check(policy.release)
     subject = Subject(facts, task, spec, policy, model, policy.release, corrections)

@@ -166,6 +166,7 @@ def test_experts_of_other_sizes_are_refused_by_name(name: str, sides: tuple[int,
         pytest.param("model.layers.3.mlp.shared_experts.up_proj.weight", (99, 4096), "BF16", id="a shared expert"),
         pytest.param("mtp.layers.0.mlp.up_proj.weight", (99, 4096), "BF16", id="a drafting layer"),
         pytest.param("vision_tower.layers.0.mlp.up_proj.weight", (99, 99), "BF16", id="a tower"),
+        pytest.param("model.embeddings.projection.weight", (99, 99), "BF16", id="a projection of embeddings"),
     ],
 )
 def test_what_may_be_otherwise(name: str, sides: tuple[int, ...], dtype: str) -> None:

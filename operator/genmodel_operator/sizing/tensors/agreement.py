@@ -4,6 +4,7 @@ The cache is computed from ``config.json`` alone, and weights that are not liste
 nothing: files of another model, or a part of the right ones, must never be sized as a fact.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from genmodel_operator.hub.facts import Tensor
@@ -14,6 +15,10 @@ from genmodel_operator.sizing.tensors.names import is_head, is_of_tower, is_skip
 _KEYS, _VALUES, _FUSED = "self_attn.k_proj.weight", "self_attn.v_proj.weight", "self_attn.qkv_proj.weight"
 _WHOLE = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I8"})
 """Types whose rows are the layer's own; packed weights have others."""
+_TABLE = re.compile(
+    r"(embed_tokens|wte|word_embeddings?|tok_embeddings|embed_in|embeddings?|embed|lm_head|output|head)\.weight$"
+)
+"""Tables themselves, not what else a module of embeddings has."""
 _SHARES_LAYERS = frozenset({"albert"})
 """Types whose files hold one layer for all."""
 _ROWS_BESIDE = 512
@@ -70,7 +75,7 @@ def _missing_words(shape: ModelShape, tensors: Iterable[Tensor]) -> Iterator[str
 
 def _is_table(shape: ModelShape, tensor: Tensor) -> bool:
     """Whether a tensor is a table of words, by its name or its rows; one that is shared may have the output's name."""
-    if is_word_table(tensor.name):
+    if is_word_table(tensor.name) and len(tensor.shape) > 1:
         return shape.tied_embeddings or not is_head(tensor.name)
     outside = layer_of(tensor.name) is None and not is_of_tower(tensor.name)
     return outside and len(tensor.shape) > 1 and tensor.shape[0] >= shape.vocab > 0
@@ -94,7 +99,8 @@ def _other_sizes(shape: ModelShape, tensors: Sequence[Tensor]) -> Iterator[str]:
 def _other_words(shape: ModelShape, tensors: Sequence[Tensor]) -> Iterator[str]:
     is_projected = any("project_in" in tensor.name or "embedding_hidden_mapping" in tensor.name for tensor in tensors)
     for tensor in tensors:
-        if not is_word_table(tensor.name) or tensor.dtype not in _WHOLE or len(tensor.shape) != 2:
+        is_table = is_word_table(tensor.name) and _TABLE.search(tensor.name) is not None
+        if not is_table or tensor.dtype not in _WHOLE or len(tensor.shape) != 2:
             continue
         rows, columns = tensor.shape
         if columns != shape.hidden and not is_projected and "per_layer" not in tensor.name:
