@@ -14,7 +14,9 @@ from genmodel_operator.resources.revision import Revision, freeze
 from genmodel_operator.settings import Settings
 from tests.builders import a_gpu_plan, a_model, some_facts
 
-PATCH: Any = {"podTemplate": {"spec": {"containers": [{"name": "server", "resources": {"requests": {"cpu": "1000m"}}}]}}}
+PATCH: Any = {
+    "podTemplate": {"spec": {"containers": [{"name": "server", "resources": {"requests": {"cpu": "1000m"}}}]}}
+}
 OLD = "aaaaaaaaaa"
 
 
