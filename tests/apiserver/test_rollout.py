@@ -164,7 +164,7 @@ def test_an_edit_that_cannot_be_served_keeps_what_serves(
 
 
 def test_where_only_the_old_ones_place_is_left_it_makes_room_after_saying_so(world: OperatorWorld, team: str) -> None:
-    with a_node(world, "single-0", L40S, devices=1), restarted(world, DRAIN_PATIENCE_SECONDS="20"):
+    with a_node(world, "single-0", L40S, devices=1), restarted(world, DRAIN_PATIENCE_SECONDS="45"):
         world.wish(team, "tiny", accelerator={"products": [L40S]})
         old = serving(world, team)
         before = uids(pods_of(world, team, old))

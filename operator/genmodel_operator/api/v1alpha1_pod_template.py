@@ -23,7 +23,7 @@ class PodTemplate(ApiModel):
     """A part of a pod template, laid over the operator's own as a strategic merge patch.
 
     Lists are joined by name (containers, env, volumes, imagePullSecrets), volumeMounts by mountPath and
-    tolerations are added; null takes a field away.
+    tolerations are added; null takes a field away (kubectl create and replace send it, kubectl apply leaves it out).
     """
 
     metadata: PodTemplateMetadata = PodTemplateMetadata()
