@@ -12,8 +12,9 @@ def machine(name: str) -> dict[str, object]:
     """Return what the node of the cluster with that name changes on the machine."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return {
-        # The first network namespace of a machine makes this folder a mount, and so it stays.
-        "mounts": sorted(set(mounts) - {"/run/netns"}),
+        # The first network namespace of a machine makes this folder a mount, and so it stays; other clusters, which
+        # may come and go at the same time, have theirs below it.
+        "mounts": sorted({mount for mount in mounts if not mount.startswith("/run/netns")}),
         "settings": [Path("/proc/sys", setting).read_text() for setting in KERNEL_SETTINGS],
         "folders": [folder for folder in HOST_FOLDERS if Path(folder).exists()],
         "groups": [str(top) for top in hierarchies() if (top / f"genmodel-{name}").exists()],
