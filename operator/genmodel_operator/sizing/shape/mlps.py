@@ -26,7 +26,7 @@ _EXPERT_SIZE = ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidd
 
 _TWO_MATRICES = frozenset({
     "albert", "apertus", "arcee", "bert", "bloom", "camembert", "distilbert", "ernie", "falcon", "gpt2", "gpt_bigcode",
-    "gpt_neox", "gptj", "mpt", "nemotron", "nemotron_h", "opt", "persimmon", "phi", "roberta", "starcoder2",
+    "gpt_neox", "gptj", "jais2", "mpt", "nemotron", "nemotron_h", "opt", "persimmon", "phi", "roberta", "starcoder2",
     "xlm-roberta", "xlm-roberta-xl",
 })  # fmt: skip
 """Types whose MLP has no gate."""
