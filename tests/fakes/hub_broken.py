@@ -12,6 +12,7 @@ def broken_repositories() -> list[Repository]:
     made = {
         "acme/unknown-architecture": _llama(architectures=["FooForCausalLM"], model_type="foo"),
         "acme/other-quantisation": _llama(quantization_config={"quant_method": "fbgemm_fp8"}),
+        "acme/two-mixers": _llama(architectures=["FalconH1ForCausalLM"], model_type="falcon_h1"),
         "acme/other-weights": {**_llama(), "model.safetensors": _weights_of_more_heads()},
         "acme/no-json": {**_llama(), "config.json": b"{"},
     }

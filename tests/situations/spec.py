@@ -113,9 +113,15 @@ SPEC = (
     ),
     SpecSituation(
         "weights that are not as config.json says",
-        Reason.CACHE_NOT_COMPUTABLE,
+        Reason.METADATA_INVALID,
         "acme/other-weights",
-        "and config.json describes",
+        "acme/other-weights: model*.safetensors: ",
+    ),
+    SpecSituation(
+        "layers whose memory is not known",
+        Reason.CACHE_NOT_COMPUTABLE,
+        "acme/two-mixers",
+        "the memory of FalconH1ForCausalLM cannot be computed: ",
     ),
     SpecSituation("a broken config.json", Reason.METADATA_INVALID, "acme/no-json", "acme/no-json: config.json"),
     SpecSituation(
