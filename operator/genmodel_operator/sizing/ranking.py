@@ -51,7 +51,9 @@ def _rank(subject: Subject, fit: Fit) -> tuple[object, ...]:
     else:
         wish = (*cost, -fit.length)
     free = (_availability(fit), -fit.concurrency, -fit.group.replicas_free_now(fit.count))
-    last = (*free, fit.group.product, fit.group.devices_per_node, str(fit.group.selector))
+    # Of nodes that the scheduler cannot tell apart, what the older devices do the newer ones do too.
+    alike = (str(fit.group.selector), str(fit.group.compute_capability), str(fit.group))
+    last = (*free, fit.group.product, fit.group.devices_per_node, *alike)
     return (fit.count == 0, cramped, *wish, *last)
 
 
