@@ -26,8 +26,9 @@ demo: venv ## a local cluster with the operator and two served models
 demo-down: venv ## end the demo; nothing stays
 	$(BIN)/python -m examples.demo down
 
+# One process has the real node and the engines, the other one all else.
 test: check ## everything but the long ones
-	$(BIN)/pytest -m "not soak"
+	$(BIN)/pytest -m "not soak" -n 2 --dist loadgroup
 
 soak: venv ## the long ones
 	$(BIN)/pytest -m soak

@@ -29,9 +29,25 @@ def pytest_configure(config: pytest.Config) -> None:
     asyncio.set_event_loop(None)
 
 
+NODE_MARKERS = ("own_node", "e2e", "engine")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that need the machine's only real node to themselves first."""
-    items.sort(key=lambda item: item.get_closest_marker("own_node") is None)
+    """Put the tests that need the machine's only real node to themselves first, and say what may run side by side.
+
+    With several processes (`-n 2 --dist loadgroup`) one of them has the real node and the engines, of which a
+    machine holds few at once; the others take all else file by file, each with a control plane of its own.
+    """
+    items.sort(key=_turn)
+    for item in items:
+        needs_node = _turn(item) < len(NODE_MARKERS)
+        item.add_marker(pytest.mark.xdist_group("node" if needs_node else item.path.as_posix()))
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return the place of a test's kind: what needs a node of its own, the shared one, engines alone, the rest."""
+    found = (turn for turn, name in enumerate(NODE_MARKERS) if item.get_closest_marker(name))
+    return next(found, len(NODE_MARKERS))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

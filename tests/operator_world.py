@@ -164,7 +164,11 @@ class OperatorWorld:
         return sum(count for verb, count in self.requests().items() if verb in WRITES)
 
     def until_quiet(self, *, quiet_seconds: float = 5.0, seconds: float = WAIT_SECONDS) -> None:
-        """Wait until the operator has written nothing for a while; fails where it never comes to rest."""
+        """Wait until the operator has written nothing for a while; fails where it never comes to rest.
+
+        Namespaces of tests that are over are waited out: their children go before their models do.
+        """
+        self._until(lambda: not self._ending_namespaces(), "namespaces that end are gone", seconds=seconds)
         deadline = time.monotonic() + seconds
         before, since = self.writes(), time.monotonic()
         while time.monotonic() - since < quiet_seconds:
@@ -172,6 +176,10 @@ class OperatorWorld:
             time.sleep(0.5)
             if (now := self.writes()) != before:
                 before, since = now, time.monotonic()
+
+    def _ending_namespaces(self) -> bool:
+        path = "jsonpath={.items[?(@.status.phase=='Terminating')].metadata.name}"
+        return bool(self.cluster.kubectl("get", "namespaces", "-o", path))
 
     # -- the Hub's controls
 

@@ -107,6 +107,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
         "watchNamespaces": ["a"],
         "workers": 3,
         "resyncSeconds": 60,
+        "drainPatienceSeconds": 9,
         "httpPort": 9090,
         "logLevel": "DEBUG",
         "logFormat": "text",
@@ -118,6 +119,8 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
             "resolveTimeoutSeconds": 9,
             "branchCacheSeconds": 0,
             "threads": 2,
+            "pinnedCheckSeconds": 600,
+            "followCheckSeconds": 90,
             "xet": False,
         },
         "engines": {

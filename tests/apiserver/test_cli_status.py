@@ -61,7 +61,7 @@ def test_a_model_that_serves_is_told_on_one_screen(world: OperatorWorld, team: s
         "weights ",
         "one GPU ",
         f"kubectl -n {team} port-forward service/tiny 8000:80 &",
-        "Resolved          acme/tiny-llama at main is commit",
+        "Planned           acme/tiny-llama at main is commit",
     ):
         assert words in said.stdout
     assert len(said.stdout.splitlines()) <= 40

@@ -134,6 +134,7 @@ def test_six_lines_are_enough_and_show_the_contract_defaults(api: Cluster) -> No
     assert json.loads(answer.stdout)["spec"] == {
         "model": "a/b",
         "revision": "main",
+        "updatePolicy": "Pinned",
         "task": "Auto",
         "precision": "Auto",
         "kvCachePrecision": "Auto",
