@@ -119,10 +119,10 @@ async def apply(ctx: Context) -> None:
         if revision_id in runnable:
             await _apply_deployment(ctx, runnable[revision_id], replicas)
     if decision.service is not None:
+        ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         if decision.service != ctx.serving:
             # Nothing tells us of our own write: what the switch leaves over goes in a run of its own.
             ctx.look_again(SWITCH_SECONDS)
-        ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
         ctx.serving = decision.service
     await _apply_budget(ctx)
     await _remove(ctx, decision)
