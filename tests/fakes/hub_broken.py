@@ -17,6 +17,8 @@ def broken_repositories() -> list[Repository]:
         "acme/no-json": {**_llama(), "config.json": b"{"},
     }
     found = [a_repository(name, files, pipeline_tag="text-generation") for name, files in made.items()]
+    # Nobody has resolved this one before: what the Hub said a moment ago is not asked again.
+    found.append(a_repository("acme/rarely-asked", llama_files(), pipeline_tag="text-generation"))
     return [*found, a_repository("acme/turns-bad", llama_files(), made["acme/unknown-architecture"])]
 
 

@@ -8,8 +8,8 @@ from genmodel_runtime.contract import PREPARE_CONTAINER, SERVER_CONTAINER
 
 
 def is_ready(pod: Object) -> bool:
-    """Return whether the pod counts as ready and is not on its way out."""
-    if pod["metadata"].get("deletionTimestamp"):
+    """Return whether the pod counts as ready and is not on its way out; one that is over keeps its conditions."""
+    if pod["metadata"].get("deletionTimestamp") or pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
         return False
     return (condition(pod, "Ready") or {}).get("status") == "True"
 
