@@ -26,9 +26,9 @@ demo: venv ## a local cluster with the operator and two served models
 demo-down: venv ## end the demo; nothing stays
 	$(BIN)/python -m examples.demo down
 
-# One process has the real node and the engines, the other one all else.
+# One process has the real node and one the engines; most of all else waits for a cluster.
 test: check ## everything but the long ones
-	$(BIN)/pytest -m "not soak" -n 2 --dist loadgroup
+	$(BIN)/pytest -m "not soak" -n 3 --dist loadgroup
 
 soak: venv ## the long ones
 	$(BIN)/pytest -m soak

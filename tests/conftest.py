@@ -35,13 +35,20 @@ NODE_MARKERS = ("own_node", "e2e", "engine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests that need the machine's only real node to themselves first, and say what may run side by side.
 
-    With several processes (`-n 2 --dist loadgroup`) one of them has the real node and the engines, of which a
-    machine holds few at once; the others take all else file by file, each with a control plane of its own.
+    With several processes (`-n 3 --dist loadgroup`) one of them has the real node and one the engines, of which a
+    machine holds few at once; all else is taken file by file, with a control plane for each process.
     """
     items.sort(key=_turn)
     for item in items:
-        needs_node = _turn(item) < len(NODE_MARKERS)
-        item.add_marker(pytest.mark.xdist_group("node" if needs_node else item.path.as_posix()))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the name of what one process runs on its own, one test after the other."""
+    turn = _turn(item)
+    if turn == len(NODE_MARKERS):
+        return item.path.as_posix()
+    return "engine" if NODE_MARKERS[turn] == "engine" else "node"
 
 
 def _turn(item: pytest.Item) -> int:

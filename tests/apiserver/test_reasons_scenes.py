@@ -2,9 +2,8 @@
 
 import pytest
 
-from genmodel_operator.api.reasons import Reason
 from tests.operator_world import Object, OperatorWorld
-from tests.situations.scenes import SCENES, TEN_WAYS, Scene, is_told, recovers, sees, wish_of
+from tests.situations.scenes import SCENES, TEN_WAYS, Scene, recovers, sees, wish_of
 
 pytestmark = pytest.mark.apiserver
 
@@ -25,4 +24,3 @@ def test_a_newcomer_who_breaks_a_model_in_ten_ways_is_told_each_time(world: Oper
     assert len({reason for reason, _, _ in TEN_WAYS}) == 10
     world.wish(team, "m")
     recovers(world, team)
-    is_told(world, team, Reason.SERVING)

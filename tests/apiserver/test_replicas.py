@@ -32,7 +32,7 @@ def test_an_autoscaler_raises_and_lowers_the_replicas_by_our_scale(world: Operat
     autoscaler(world, team, least=3, most=5)
     world.until(lambda: world.row(team, "tiny")["REPLICAS"] == "3/3", "three replicas answer", seconds=120)
     assert world.get(team, "gm", "tiny")["spec"]["replicas"] == 3
-    (deployment,) = world.list(team, "deployments")
+    (deployment,) = world.list(team, "deployments", "--show-managed-fields")
     assert deployment["spec"]["replicas"] == 3
     assert revision(world, team)["current"] == first, "it is no other revision"
     writers = {
@@ -44,7 +44,7 @@ def test_an_autoscaler_raises_and_lowers_the_replicas_by_our_scale(world: Operat
     autoscaler(world, team, least=1, most=2)
     world.until(lambda: world.row(team, "tiny")["REPLICAS"] == "2/2", "down to the most", seconds=120)
     world.until_quiet()
-    model = world.get(team, "gm", "tiny")
+    (model,) = world.list(team, "gm", "--show-managed-fields")
     ours = [one for one in model["metadata"]["managedFields"] if one["manager"] == "genmodel-operator"]
     assert [one.get("subresource") for one in ours] == ["status"], "and never the model's"
 

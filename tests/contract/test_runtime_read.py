@@ -28,7 +28,7 @@ def phase(pod: Pod) -> str:
 def test_an_engine_that_refuses_its_first_request_says_why_it_is_not_ready(tmp_path: Path) -> None:
     with serving(tmp_path, refuse=10_000) as pod:
         pod.wait_until(lambda: phase(pod) == "WarmingUp")
-        pod.wait_until(lambda: "refused" in str((read(pod.port) or {}).get("readiness")))
+        pod.wait_until(lambda: "first request was refused" in str((read(pod.port) or {}).get("readiness")))
         found = read(pod.port)
     assert found is not None
     assert found["readiness"]["ready"] is False

@@ -215,10 +215,10 @@ def an_admission_webhook_that_is_down(world: OperatorWorld, team: str) -> None:
 @scene(Reason.SPEC_INVALID)
 def a_stored_spec_that_today_s_schema_would_refuse(world: OperatorWorld, team: str) -> None:
     with policies.schema_without_rules(world.cluster):
-        world.until(lambda: _is_taken(world, team, replicas="many"), "the looser schema is in force")
-    sees(world, team, Reason.SPEC_INVALID, "spec.replicas", "kubectl explain gm.spec")
+        world.until(lambda: _is_taken(world, team, context={"concurrency": "many"}), "the looser schema is in force")
+    sees(world, team, Reason.SPEC_INVALID, "spec.context.concurrency", "kubectl explain gm.spec")
     is_told(world, team, Reason.SPEC_INVALID)
-    world.wish(team, "m", replicas=1)
+    world.wish(team, "m", context={"concurrency": 1})
     recovers(world, team)
 
 
