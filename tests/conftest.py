@@ -4,10 +4,13 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from examples.demo.foreign import remove
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
@@ -33,22 +36,32 @@ NODE_MARKERS = ("own_node", "e2e", "engine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that need the machine's only real node to themselves first, and say what may run side by side.
-
-    With several processes (`-n 3 --dist loadgroup`) one of them has the real node and one the engines, of which a
-    machine holds few at once; all else is taken file by file, with a control plane for each process.
-    """
+    """Put the tests that need the machine's only real node to themselves first."""
     items.sort(key=_turn)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item: pytest.Item) -> str:
-    """Return the name of what one process runs on its own, one test after the other."""
-    turn = _turn(item)
-    if turn == len(NODE_MARKERS):
-        return item.path.as_posix()
-    return "engine" if NODE_MARKERS[turn] == "engine" else "node"
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Say what runs side by side where there are several processes (`-n 3`)."""
+    return SideBySide(config, log)
+
+
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
+    """One process has the real node and one the engines, of which a machine holds few at once.
+
+    All else is taken file by file, with a control plane for each process.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        text = _text(self.config.rootpath / path)
+        if any(f"pytest.mark.{name}" in text for name in ("own_node", "e2e")):
+            return "node"
+        return "engine" if "pytest.mark.engine" in text else path
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text()
 
 
 def _turn(item: pytest.Item) -> int:
