@@ -46,7 +46,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
-    """One process has the real node and one the engines, of which a machine holds few at once.
+    """One process has the real node and the engines, which take a small machine's processors for themselves.
 
     All else is taken file by file, with a control plane for each process.
     """
@@ -54,9 +54,7 @@ class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
         text = _text(self.config.rootpath / path)
-        if any(f"pytest.mark.{name}" in text for name in ("own_node", "e2e")):
-            return "node"
-        return "engine" if "pytest.mark.engine" in text else path
+        return "node" if any(f"pytest.mark.{name}" in text for name in NODE_MARKERS) else path
 
 
 @cache
