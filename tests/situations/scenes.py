@@ -71,9 +71,14 @@ def create(world: OperatorWorld, team: str, kind: str, name: str, spec: Object, 
 
 
 def unplaced_pod(world: OperatorWorld, team: str, name: str = "m") -> Object:
-    """The first pod of a model that the scheduler found no node for."""
-    found = world.list(team, "pods", "-l", f"genmodel.dev/model={name}")
-    return next(pod for pod in found if "nodeName" not in pod["spec"])
+    """The one pod of a model that the scheduler found no node for, once all others are placed."""
+
+    def without_node() -> list[Object]:
+        found = world.list(team, "pods", "-l", f"genmodel.dev/model={name}")
+        return [pod for pod in found if "nodeName" not in pod["spec"]]
+
+    world.until(lambda: len(without_node()) == 1, "all pods but one are placed")
+    return without_node()[0]
 
 
 @scene(Reason.SERVING, Reason.RESOLVED, Reason.PLANNED, Reason.WEIGHTS_READY, Reason.SUSPENDED)
