@@ -102,51 +102,53 @@ def test_the_default_values_are_the_default_settings(helm: Helm) -> None:
     assert settings_of(helm, {}) == Settings()
 
 
+EVERY_VALUE: dict[str, Any] = {
+    "watchNamespaces": ["a"],
+    "workers": 3,
+    "resyncSeconds": 60,
+    "drainPatienceSeconds": 9,
+    "httpPort": 9090,
+    "logLevel": "DEBUG",
+    "logFormat": "text",
+    "hub": {
+        "endpoint": "http://hub:80",
+        "tokenSecretName": "t",
+        "tokenSecretNames": ["t", "u"],
+        "timeoutSeconds": 1.5,
+        "resolveTimeoutSeconds": 9,
+        "branchCacheSeconds": 0,
+        "threads": 2,
+        "pinnedCheckSeconds": 600,
+        "followCheckSeconds": 90,
+        "xet": False,
+    },
+    "engines": {
+        "gpuImage": "g:1",
+        "rocmImage": "r:1",
+        "rocmGroups": [44],
+        "cpuImage": "c:1",
+        "version": "0.33.0",
+        "pullPolicy": "Always",
+        "imagePullSecrets": ["p"],
+        "cpuRequest": "200m",
+        "cpuThreads": 2,
+        "cpuMaxModelGib": 4,
+        "startupSeconds": 60,
+        "drainSeconds": 0,
+        "stallSeconds": 10,
+    },
+    "accelerators": {
+        "products": [{"name": "NVIDIA-Next", "memoryGib": 31.5, "computeCapability": "9.0"}],
+        "pools": [{"name": "p", "product": "NVIDIA-L4", "devices": 2, "labels": {"example.com/pool": "l4"}}],
+        "timeSlices": True,
+    },
+    "policy": {"allowedPrecisions": ["FP8"]},
+    "measurements": {"configMap": "learnt", "namespace": "platform"},
+}
+
+
 def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
-    values: dict[str, Any] = {
-        "watchNamespaces": ["a"],
-        "workers": 3,
-        "resyncSeconds": 60,
-        "drainPatienceSeconds": 9,
-        "httpPort": 9090,
-        "logLevel": "DEBUG",
-        "logFormat": "text",
-        "hub": {
-            "endpoint": "http://hub:80",
-            "tokenSecretName": "t",
-            "tokenSecretNames": ["t", "u"],
-            "timeoutSeconds": 1.5,
-            "resolveTimeoutSeconds": 9,
-            "branchCacheSeconds": 0,
-            "threads": 2,
-            "pinnedCheckSeconds": 600,
-            "followCheckSeconds": 90,
-            "xet": False,
-        },
-        "engines": {
-            "gpuImage": "g:1",
-            "rocmImage": "r:1",
-            "rocmGroups": [44],
-            "cpuImage": "c:1",
-            "version": "0.33.0",
-            "pullPolicy": "Always",
-            "imagePullSecrets": ["p"],
-            "cpuRequest": "200m",
-            "cpuThreads": 2,
-            "cpuMaxModelGib": 4,
-            "startupSeconds": 60,
-            "drainSeconds": 0,
-            "stallSeconds": 10,
-        },
-        "accelerators": {
-            "products": [{"name": "NVIDIA-Next", "memoryGib": 31.5, "computeCapability": "9.0"}],
-            "pools": [{"name": "p", "product": "NVIDIA-L4", "devices": 2, "labels": {"example.com/pool": "l4"}}],
-            "timeSlices": True,
-        },
-        "policy": {"allowedPrecisions": ["FP8"]},
-        "measurements": {"configMap": "learnt", "namespace": "platform"},
-    }
-    default, changed = Settings().model_dump(), settings_of(helm, values).model_dump()
+    default, changed = Settings().model_dump(), settings_of(helm, EVERY_VALUE).model_dump()
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
