@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench import control_plane, demo, demo_page, planning, reasons, start_up, supervisor
@@ -51,24 +52,24 @@ def main() -> int:
         keep("sizing", report.main())
         markdown.update_page()
     if args.command in ("all", "planning"):
-        rows = planning.measure()
-        print("\n".join(as_tables(rows)))
-        keep("planning", rows)
+        publish("planning", planning.measure())
     failed = outside(counts_of(args.models), args.rounds) if args.command in ("all", "control-plane") else 0
     if args.command in ("all", "reasons"):
         failed = run_reasons() or failed
     if args.command in ("all", "start-up"):
         run_start_up()
     if args.command in ("all", "demo"):
-        rows = demo.measure()
-        print("\n".join(as_tables(rows)))
-        keep("demo", rows)
+        publish("demo", demo.measure())
         demo_page.update_page()
     if args.command in ("all", "supervisor"):
-        rows = supervisor.measure()
-        print("\n".join(as_tables(rows)))
-        keep("supervisor", rows)
+        publish("supervisor", supervisor.measure())
     return failed
+
+
+def publish(name: str, rows: Mapping[str, Mapping[str, str]]) -> None:
+    """Print what was measured and keep it among the results."""
+    print("\n".join(as_tables(rows)))
+    keep(name, rows)
 
 
 def counts_of(text: str) -> list[int]:
@@ -78,9 +79,7 @@ def counts_of(text: str) -> list[int]:
 def inside(args: argparse.Namespace) -> int:
     """Measure from inside the cluster's namespace."""
     if args.part == "reasons":
-        rows = asyncio.run(reasons.measure(args.kubeconfig, args.endpoint, args.log))
-        print("\n".join(as_tables(rows)))
-        keep("reasons", rows)
+        publish("reasons", asyncio.run(reasons.measure(args.kubeconfig, args.endpoint, args.log)))
         return 0
     counts = counts_of(args.models)
     asyncio.run(control_plane.measure(args.kubeconfig, args.endpoint, counts, args.rounds, args.log))
