@@ -51,7 +51,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
 
     def nodes_changed() -> frozenset[Key]:
         inventory.invalidate()
-        return reconciler.waiting_for_nodes()
+        return reconciler.concerned_by_nodes()
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hub.close)

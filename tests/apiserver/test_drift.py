@@ -62,7 +62,7 @@ def test_pinned_stays_and_says_where_the_branch_went_until_it_comes_back(moving:
     moving.start_operator()
     moving.until_quiet()
     assert drifted(moving, team) == said, "a restart forgets nothing"
-    assert moving.writes() == 0
+    assert moving.written() == {}
     moving.stop_operator()
     moving.start_operator(settings=OFTEN)
 

@@ -102,7 +102,7 @@ def test_deleting_while_the_operator_is_down_leaves_nothing_and_its_return_write
     finally:
         world.start_operator()
     world.until_quiet(quiet_seconds=3)
-    assert world.writes() == 0
+    assert world.written() == {}
 
 
 def test_deleting_in_the_foreground_waits_for_the_children_and_ends(world: OperatorWorld, team: str) -> None:

@@ -138,7 +138,7 @@ def test_a_model_that_serves_never_changes_because_of_a_measurement(
     world.start_operator()
     time.sleep(5)
 
-    assert world.writes() == 0, "a restart in steady state writes nothing"
+    assert world.written() == {}, "a restart in steady state writes nothing"
     assert frozen(world, team, "first") == before
     assert entry(world, 0.32) is None
 

@@ -266,7 +266,7 @@ def test_a_restart_in_steady_state_writes_nothing(world: OperatorWorld, team: st
     world.stop_operator()
     world.start_operator()
     time.sleep(5)
-    assert world.writes() == 0
+    assert world.written() == {}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

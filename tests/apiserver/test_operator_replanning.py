@@ -102,7 +102,7 @@ def test_a_model_that_served_once_stays_with_its_plan(world: OperatorWorld, team
     assert world.row(team, "tiny")["REASON"] == "Unschedulable"
     assert product(world, team, "tiny") == A4000
     assert revision(world, team)["metadata"]["uid"] == before["metadata"]["uid"]
-    assert world.writes() == 0
+    assert world.written() == {}
     add_small(world)
     world.wait_for(team, "tiny", "Serving", seconds=90)
 

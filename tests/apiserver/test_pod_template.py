@@ -49,7 +49,7 @@ def test_it_reaches_the_pods_and_nothing_is_written_again(world: OperatorWorld, 
     world.stop_operator()
     world.start_operator()
     world.until_quiet()
-    assert world.writes() == 0
+    assert world.written() == {}
     assert "dry_run" not in world.requests(), "what is frozen is not tried again"
     (same,) = pods_of(world, team, revision(world, team)["serving"])
     assert same["metadata"]["uid"] == pod["metadata"]["uid"]

@@ -10,12 +10,12 @@ import pytest
 from tests.fakes.hand_node import HandNode
 from tests.operator_world import OperatorWorld
 from tests.situations.node_scenes import NODE_SCENES, NodeScene
-from tests.situations.patients import Patient, admit, hand_node, pods_voice
+from tests.situations.patients import Patient, admit, hand_node, named, pods_voice
 from tests.situations.pods import PODS, PodSituation
 
 pytestmark = pytest.mark.apiserver
 
-PATIENTS = 6
+PATIENTS = 7
 """Models that take turns: an Event about one of them is dropped after ten in a minute."""
 
 
@@ -29,7 +29,7 @@ def node(world: OperatorWorld) -> Iterator[HandNode]:
 def patients(world: OperatorWorld, node: HandNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Patient]]:
     """Yield models on the node."""
     with pods_voice(world, tmp_path_factory.mktemp("pods")) as voice, world.namespace() as team:
-        yield admit(world, node, voice, team, PATIENTS)
+        yield admit(named(world, node, voice, team, PATIENTS))
         world.cluster.kubectl("-n", team, "delete", "gm", "--all")
         world.until(lambda: world.list(team, "pods") == [], "the pods are gone")
 
@@ -59,7 +59,10 @@ def test_what_the_kubelet_finds_is_told_and_forgotten(
     assert situation.reason.value not in {condition["reason"] for condition in found.values()}
 
 
-@pytest.mark.parametrize("scene", [pytest.param(found, id=found.id) for found in NODE_SCENES])
-def test_scene_on_a_node(patients: list[Patient], scene: NodeScene) -> None:
-    scene.play(patients[0])
-    patients[0].recovers()
+@pytest.mark.parametrize(
+    ("index", "scene"), [pytest.param(index, found, id=found.id) for index, found in enumerate(NODE_SCENES)]
+)
+def test_scene_on_a_node(patients: list[Patient], index: int, scene: NodeScene) -> None:
+    patient = patients[index] = patients[index].gives_place(f"scene-{index}")
+    scene.play(patient)
+    patient.recovers()

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.hand_node import RUNNING, in_prepare, in_server, serving
 from tests.operator_world import Object, OperatorWorld
 from tests.oracles.kstatus import compute
-from tests.situations.patients import Patient, admit, hand_node, pods_voice
+from tests.situations.patients import Patient, admit, hand_node, named, pods_voice
 from tests.situations.pods import FETCHING, told
 
 pytestmark = pytest.mark.apiserver
@@ -62,7 +62,7 @@ def recording(world: OperatorWorld, team: str, name: str, log: Path) -> Iterator
 def patient(world: OperatorWorld, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
     folder = tmp_path_factory.mktemp("pods")
     with hand_node(world) as node, pods_voice(world, folder) as voice, world.namespace() as team:
-        (found,) = admit(world, node, voice, team, 1)
+        (found,) = admit(named(world, node, voice, team, 1))
         yield found
         world.cluster.kubectl("-n", team, "delete", "gm", "--all")
         world.until(lambda: world.list(team, "pods") == [], "the pods are gone")

@@ -123,11 +123,13 @@ def a_node_that_does_not_answer_any_more(patient: Patient) -> None:
 def the_devices_of_a_node_fail(patient: Patient) -> None:
     world, team, name = patient.world, patient.team, patient.name
     patient.recovers()
+    ended = {"exitCode": 1, "reason": "Error"}
+    crashed = {**RUNNING, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": ended}}
+    patient.node.write(team, patient.pod()["metadata"]["name"], in_server(patient.address, crashed))
+    world.wait_for(team, name, "PodCrashed")
+    # The device plugin notices later than the engine.
     patient.node.patch(allocatable={"nvidia.com/gpu": "0"})
     try:
-        ended = {"exitCode": 1, "reason": "Error"}
-        crashed = {**RUNNING, "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": ended}}
-        patient.node.write(team, patient.pod()["metadata"]["name"], in_server(patient.address, crashed))
         world.wait_for(team, name, "DeviceUnhealthy")
         said = world.condition(team, name)["message"]
         assert "0 of its 8 can be used, and the pod wants 1; repair or cordon the node by-hand" in said

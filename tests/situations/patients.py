@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ class Patient:
         self.node.write(self.team, self.pod()["metadata"]["name"], serving(self.address))
         self.world.wait_for(self.team, self.name, "Serving")
 
+    def gives_place(self, name: str) -> "Patient":
+        """Take the model away and wish one of another name in its place, of which no Event was told yet."""
+        self.world.cluster.kubectl("-n", self.team, "delete", "gm", self.name)
+        return admit([replace(self, name=name)])[0]
+
     def conditions(self) -> dict[str, dict[str, Any]]:
         found = self.world.get(self.team, "gm", self.name)["status"]["conditions"]
         return {condition["type"]: condition for condition in found}
@@ -83,11 +88,15 @@ def pods_voice(world: OperatorWorld, folder: Path) -> Iterator[Path]:
         world.cluster.run(["ip", "route", "del", "local", FAKE_POD_RANGE, "dev", "lo"])
 
 
-def admit(world: OperatorWorld, node: HandNode, voice: Path, team: str, count: int) -> list[Patient]:
-    """Wish so many models on the node and wait until their pods are placed."""
-    made = [Patient(world, node, voice, team, f"p{number}", f"10.245.200.{number + 1}") for number in range(count)]
-    for patient in made:
-        world.wish(team, patient.name, accelerator={"products": [PRODUCT]})
-    for patient in made:
-        world.until(patient.is_placed, f"the pod of {patient.name} is placed")
-    return made
+def named(world: OperatorWorld, node: HandNode, voice: Path, team: str, count: int) -> list[Patient]:
+    """Return so many patients, who are not admitted yet."""
+    return [Patient(world, node, voice, team, f"p{number}", f"10.245.200.{number + 1}") for number in range(count)]
+
+
+def admit(patients: list[Patient]) -> list[Patient]:
+    """Wish the models on the node and wait until their pods are placed."""
+    for patient in patients:
+        patient.world.wish(patient.team, patient.name, accelerator={"products": [PRODUCT]})
+    for patient in patients:
+        patient.world.until(patient.is_placed, f"the pod of {patient.name} is placed")
+    return patients

@@ -15,11 +15,13 @@ class Evidence:
         events: Events about a pod (of ``events.k8s.io/v1``) by the pod's name.
         nodes: live nodes by name; None: the node is gone.
         now: time of the reading; None: nothing that depends on time is told.
+        old_in_seconds: when it is worth reading again what was read a moment before; None: all of it is new.
     """
 
     events: Mapping[str, Sequence[Object]] = field(default_factory=dict)
     nodes: Mapping[str, Object | None] = field(default_factory=dict)
     now: datetime | None = None
+    old_in_seconds: float | None = None
 
     def seconds_since(self, stamp: object) -> float | None:
         """Return how long ago an RFC 3339 time was; None where either is unknown."""

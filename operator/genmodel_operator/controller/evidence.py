@@ -6,9 +6,9 @@ are asked for, and the answer is used for some seconds by everybody who asks aga
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from genmodel_operator.api.labels import REVISION
 from genmodel_operator.causes import Evidence, has_weights, is_ready, is_unschedulable
@@ -38,8 +38,6 @@ SETUP_SECONDS = 5.0
 UNPLACED_SECONDS, UNPLACED_LATE_SECONDS, LATE_AFTER_SECONDS = 10.0, 60.0, 900.0
 """How often a pod without a node is looked at: an autoscaler tells its decision in an Event alone."""
 
-T = TypeVar("T")
-
 
 class Lister(Protocol):
     """Lists live objects."""
@@ -51,6 +49,13 @@ class Lister(Protocol):
         ...
 
 
+class Answer(NamedTuple):
+    """What a list found, and when by the clock in seconds; nothing where it may not or cannot be read."""
+
+    at_seconds: float
+    found: list[Object] | None
+
+
 class EvidenceReader:
     """Reads Events about pods, and nodes by name; what cannot be read is unknown, and logged."""
 
@@ -59,52 +64,56 @@ class EvidenceReader:
         self._client = client
         self._clock = clock
         self._keep_seconds = keep_seconds
-        self._answers: dict[tuple[str, str], tuple[float, list[Object] | None]] = {}
+        self._answers: dict[tuple[str, str], Answer] = {}
 
     async def read(self, pods: list[Object], runtimes: Mapping[str, Object], *, now: str) -> Evidence:
         """Return what tells more about these pods; reads nothing where none is in trouble."""
         moment = parse_time(now)
         puzzling = [pod for pod in pods if needs_events(pod, runtimes, moment)][:AT_MOST]
         nodes = sorted({name for pod in pods if needs_node(pod, moment) and (name := node_name(pod))})[:AT_MOST]
-        events = await _each(puzzling, self._events)
-        lists = await _each(nodes, self._node)
+        began = self._clock()
+        events = await asyncio.gather(*(self._events(pod) for pod in puzzling))
+        lists = await asyncio.gather(*(self._node(name) for name in nodes))
+        oldest = min((answer.at_seconds for answer in (*events, *lists)), default=began)
         return Evidence(
-            events={pod["metadata"]["name"]: found or [] for pod, found in zip(puzzling, events, strict=True)},
+            events={pod["metadata"]["name"]: said.found or [] for pod, said in zip(puzzling, events, strict=True)},
             nodes={
-                name: next(iter(found), None) for name, found in zip(nodes, lists, strict=True) if found is not None
+                name: next(iter(said.found), None)
+                for name, said in zip(nodes, lists, strict=True)
+                if said.found is not None
             },
             now=moment,
+            old_in_seconds=self._keep_seconds - (began - oldest) if oldest < began else None,
         )
 
-    async def _events(self, pod: Object) -> list[Object] | None:
+    async def _events(self, pod: Object) -> Answer:
         metadata = pod["metadata"]
         return await self._ask(EVENT, metadata["namespace"], f"regarding.uid={metadata.get('uid', '')}")
 
-    async def _node(self, name: str) -> list[Object] | None:
+    async def _node(self, name: str) -> Answer:
         return await self._ask(NODE, None, f"metadata.name={name}")
 
-    async def _ask(self, kind: Kind, namespace: str | None, selector: str) -> list[Object] | None:
-        """Return what a list finds, from a short memory; None where it may not or cannot be read."""
+    async def _ask(self, kind: Kind, namespace: str | None, selector: str) -> Answer:
+        """Return what a list finds, from a short memory."""
         key, now = (kind.kind, selector), self._clock()
         known = self._answers.get(key)
-        if known is not None and now - known[0] < self._keep_seconds:
-            return known[1]
-        self._answers = {k: v for k, v in self._answers.items() if now - v[0] < self._keep_seconds}
+        if known is not None and now - known.at_seconds < self._keep_seconds:
+            return known
+        self._answers = {k: v for k, v in self._answers.items() if now - v.at_seconds < self._keep_seconds}
         try:
             found: list[Object] | None = await self._client.list(kind, namespace, field_selector=selector)
         except KubeError as error:
             log.warning("%s about a pod in trouble cannot be read: %s", kind.plural, error)
             found = None
-        self._answers[key] = (now, found)
-        return found
-
-
-async def _each(items: Sequence[T], ask: Callable[[T], Awaitable[list[Object] | None]]) -> list[list[Object] | None]:
-    return list(await asyncio.gather(*(ask(item) for item in items)))
+        answer = self._answers[key] = Answer(now, found)
+        return answer
 
 
 async def look_closer(ctx: Context) -> None:
-    """Read what explains pods in trouble, and come back while only time can bring news of them."""
+    """Read what explains pods in trouble, and come back while only time can bring news of them.
+
+    What was read before the pod changed may be from before its trouble, and is not the last word.
+    """
     source = ctx.tools.evidence
     if source is None:
         return
@@ -112,6 +121,8 @@ async def look_closer(ctx: Context) -> None:
     pods = [pod for pod in ctx.pods if pod["metadata"].get("labels", {}).get(REVISION) == shown]
     now = ctx.tools.now()
     ctx.evidence = await source.read(pods, ctx.runtimes, now=now)
+    if ctx.evidence.old_in_seconds is not None:
+        ctx.look_again(ctx.evidence.old_in_seconds)
     for pod in pods:
         after = news_in_seconds(pod, parse_time(now))
         if after is not None:

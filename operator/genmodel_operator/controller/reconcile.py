@@ -70,7 +70,7 @@ class Reconciler:
         self._events = events
         self._pace = pace
         self._is_busy = is_busy
-        self._waiting_for_nodes: set[Key] = set()
+        self._watching_nodes: set[Key] = set()
 
     async def __call__(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
         """Reconcile one model; return when to look again.
@@ -113,7 +113,7 @@ class Reconciler:
             return None
 
     def _forget(self, key: Key) -> Outcome:
-        self._waiting_for_nodes.discard(key)
+        self._watching_nodes.discard(key)
         self._pace.forget(key)
         if self._tools.branches is not None:
             self._tools.branches.forget(key)
@@ -126,13 +126,13 @@ class Reconciler:
                 continue
             await _run_step(ctx, name, step)
 
-    def waiting_for_nodes(self) -> frozenset[Key]:
-        """Return the models for which no node was found, to be looked at again when nodes change."""
-        return frozenset(self._waiting_for_nodes)
+    def concerned_by_nodes(self) -> frozenset[Key]:
+        """Return the models to be looked at again when nodes change: no node was found, or theirs may be in trouble."""
+        return frozenset(self._watching_nodes)
 
     def _remember(self, key: Key, ctx: Context) -> None:
         lacking = ctx.lacks_nodes or any(failure.step == SIZE for failure in ctx.failures)
-        (self._waiting_for_nodes.add if lacking else self._waiting_for_nodes.discard)(key)
+        (self._watching_nodes.add if lacking or ctx.evidence.nodes else self._watching_nodes.discard)(key)
 
     async def _refuse(self, key: Key, found: dict[str, Any], error: ValidationError) -> Outcome:
         """Say that a stored spec cannot be read: one that passed an older or newer schema."""

@@ -37,5 +37,5 @@ def merge_keys(entries: Sequence[Any], field: str) -> tuple[str, ...] | None:
 
 
 def identity(entry: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
-    """Return what tells an entry from the others of its list."""
-    return tuple(entry.get(key, _DEFAULTS.get(key)) for key in keys)
+    """Return what tells an entry from the others of its list; the server stores an empty field by leaving it out."""
+    return tuple(entry.get(key) or _DEFAULTS.get(key) for key in keys)

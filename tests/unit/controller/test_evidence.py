@@ -112,6 +112,19 @@ async def test_an_answer_is_used_for_some_seconds(rig: Rig) -> None:
     assert await rig.kinds(pod) == ["Event"]
 
 
+async def test_an_answer_from_before_the_trouble_is_read_again_soon(rig: Rig) -> None:
+    pod = since(in_server(CRASHED), "True")
+    assert (await rig.reader.read([pod], {}, now=NOW)).old_in_seconds is None
+    rig.seconds += 1.5
+    assert (await rig.reader.read([pod], {}, now=NOW)).old_in_seconds == KEEP_SECONDS - 1.5
+    rig.seconds += KEEP_SECONDS - 1.5
+    assert (await rig.reader.read([pod], {}, now=NOW)).old_in_seconds is None
+
+
+async def test_a_pod_without_trouble_asks_for_no_other_look(rig: Rig) -> None:
+    assert (await rig.reader.read([a_ready_pod()], {}, now=NOW)).old_in_seconds is None
+
+
 async def test_of_many_pods_in_the_same_trouble_a_few_are_looked_at(rig: Rig) -> None:
     pods = [since(a_pod(f"p{number}"), "False", uid=str(number)) for number in range(50)]
     assert len(await rig.kinds(*pods)) == 4
@@ -142,12 +155,13 @@ def test_it_is_looked_at_again_while_only_time_brings_news(pod: dict[str, Any], 
 class Source:
     """Takes down about which pods it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, old_in_seconds: float | None = None) -> None:
         self.asked: list[str] = []
+        self.old_in_seconds = old_in_seconds
 
     async def read(self, pods: list[dict[str, Any]], runtimes: Mapping[str, Any], *, now: str) -> Evidence:
         self.asked += [pod["metadata"]["name"] for pod in pods]
-        return Evidence(now=datetime.fromisoformat(now))
+        return Evidence(now=datetime.fromisoformat(now), old_in_seconds=self.old_in_seconds)
 
 
 async def test_the_step_looks_at_the_wished_revision_and_comes_back_for_news() -> None:
@@ -159,3 +173,11 @@ async def test_the_step_looks_at_the_wished_revision_and_comes_back_for_news() -
     assert source.asked == ["stuck"]
     assert ctx.after_seconds == 10.0
     assert ctx.evidence.now == MOMENT
+
+
+async def test_the_step_comes_back_when_what_it_read_was_old() -> None:
+    tools = SimpleNamespace(evidence=Source(old_in_seconds=2.5), now=lambda: NOW)
+    crashed = since(in_server(CRASHED), "True")
+    ctx = Context(tools=tools, model=a_model(), resync=False, serving=REVISION, pods=[crashed])  # type: ignore[arg-type]
+    await look_closer(ctx)
+    assert ctx.after_seconds == 2.5

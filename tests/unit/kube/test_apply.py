@@ -38,7 +38,10 @@ def desired() -> dict[str, Any]:
                             "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": False}],
                         }
                     ],
-                    "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+                    "tolerations": [
+                        {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"},
+                        {"key": "team", "operator": "Exists", "effect": ""},
+                    ],
                     "volumes": [{"name": "models", "emptyDir": {"sizeLimit": "2Gi"}}, {"name": "tmp", "emptyDir": {}}],
                 }
             },
@@ -60,6 +63,7 @@ def live() -> dict[str, Any]:
     container["ports"][0]["protocol"] = "TCP"
     container["resources"]["requests"] = {"cpu": "500m", "memory": "1Gi"}
     del container["env"][1]["value"]
+    del pod["tolerations"][1]["effect"]
     del container["volumeMounts"][0]["readOnly"]
     stored["status"] = {"readyReplicas": 1}
     return stored
