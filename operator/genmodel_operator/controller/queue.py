@@ -23,6 +23,8 @@ RUN_TIMEOUT_SECONDS = 600.0
 """Bound on one run: every request has its own, this one is against a bug that would block a key for ever."""
 GAP_SECONDS = 0.1
 """Shortest time between two runs of a key for which nobody asked: a burst of events makes one run."""
+RUSH_GAP_SECONDS = 1.0
+"""The same while other keys wait for a worker: most often the pods of a new model are ready by then."""
 FRESH_BEFORE_LATER = 8
 """Fresh keys taken before one that waits in the other lane, so that neither starves."""
 
@@ -107,11 +109,13 @@ class WorkQueue(Generic[K]):
         observer: QueueObserver | None = None,
         random_between: Callable[[float, float], float] = random.uniform,
         gap_seconds: float = GAP_SECONDS,
+        rush_gap_seconds: float = RUSH_GAP_SECONDS,
     ) -> None:
         self._resync_seconds = resync_seconds
         self._observer = observer or _Silent()
         self._between = random_between
         self._gap_seconds = gap_seconds
+        self._rush_gap_seconds = rush_gap_seconds
         self._states: dict[K, _State] = {}
         self._fresh: deque[K] = deque()
         self._later: deque[K] = deque()
@@ -129,8 +133,8 @@ class WorkQueue(Generic[K]):
             state.again = fresh or bool(state.again)
         elif state.queued_at is not None:
             self._promote(key, state, fresh=fresh)
-        elif self._too_soon(state):
-            self.add_after(key, self._gap_seconds)
+        elif (left := self._gap_left_seconds(state)) > 0:
+            self.add_after(key, left)
             state.due_fresh = state.due_fresh or fresh
         else:
             self._enqueue(key, state, fresh=fresh)
@@ -314,8 +318,10 @@ class WorkQueue(Generic[K]):
         elif state.queued_at is None:
             self._enqueue(key, state, fresh=fresh)
 
-    def _too_soon(self, state: _State) -> bool:
-        return state.ran_at is not None and asyncio.get_running_loop().time() - state.ran_at < self._gap_seconds
+    def _gap_left_seconds(self, state: _State) -> float:
+        """Return how long the key still rests after its last run; not above 0 where it may run."""
+        gap_seconds = self._rush_gap_seconds if self.is_busy else self._gap_seconds
+        return 0.0 if state.ran_at is None else state.ran_at + gap_seconds - asyncio.get_running_loop().time()
 
     def _enqueue(self, key: K, state: _State, *, fresh: bool) -> None:
         if self._is_closed:

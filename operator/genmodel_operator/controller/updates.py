@@ -37,18 +37,32 @@ class Updates:
         message = explain(Reason.NEWER_RENDERING, **place)
         return Notice(ConditionType.UPDATE_AVAILABLE, Reason.NEWER_RENDERING, message)
 
+    def remember(self, model: GenerativeModel, revision: Revision) -> None:
+        """Take in a revision that was made just now, which need not be rendered again for that."""
+        self._keep(_key(model, revision), revision.rendering)
+
     def _fingerprint(self, model: GenerativeModel, revision: Revision) -> str | None:
-        key = (model.metadata.uid, revision.hash, revision.number)
+        key = _key(model, revision)
         if key not in self._rendered:
-            if len(self._rendered) >= _MOST_REMEMBERED:
-                self._rendered.clear()
-            self._rendered[key] = _rendered(model, revision, self._settings)
+            self._keep(key, _rendered(model, revision, self._settings))
         return self._rendered[key]
+
+    def _keep(self, key: tuple[str, str, int], rendered: str | None) -> None:
+        if len(self._rendered) >= _MOST_REMEMBERED:
+            self._rendered.clear()
+        self._rendered[key] = rendered
+
+
+def _key(model: GenerativeModel, revision: Revision) -> tuple[str, str, int]:
+    return (model.metadata.uid, revision.hash, revision.number)
 
 
 async def tell_of_updates(ctx: Context) -> None:
     """Say that a newer engine or rendering can be had."""
-    if ctx.current is None or ctx.tools.updates is None or ctx.is_new(ctx.current):
+    if ctx.current is None or ctx.tools.updates is None:
+        return
+    if ctx.is_new(ctx.current):
+        ctx.tools.updates.remember(ctx.model, ctx.current)
         return
     notice = ctx.tools.updates.notice(ctx.model, ctx.current)
     if notice is not None:

@@ -44,13 +44,20 @@ class Runs:
         return [name for _, name, _ in self.seen]
 
 
-def a_queue(*, resync_seconds: float = 1e6, gap_seconds: float = 0.0, jitter: float = 0.0) -> WorkQueue[Key]:
+def a_queue(
+    *, resync_seconds: float = 1e6, gap_seconds: float = 0.0, rush_gap_seconds: float = 0.0, jitter: float = 0.0
+) -> WorkQueue[Key]:
     """A queue whose random numbers are the low end of each range, moved up by ``jitter`` of it."""
 
     def between(low: float, high: float) -> float:
         return low + (high - low) * jitter
 
-    return WorkQueue(resync_seconds=resync_seconds, gap_seconds=gap_seconds, random_between=between)
+    return WorkQueue(
+        resync_seconds=resync_seconds,
+        gap_seconds=gap_seconds,
+        rush_gap_seconds=rush_gap_seconds,
+        random_between=between,
+    )
 
 
 async def run_for(seconds: float, queue: WorkQueue[Key], runs: Runs, *, workers: int = 2) -> None:

@@ -75,7 +75,26 @@ async def test_a_burst_right_after_a_run_makes_one_run_after_the_gap() -> None:
     await asyncio.sleep(1)
     queue.close()
     await task
-    assert runs.times == pytest.approx([0, 0.11, 1.05])
+    assert runs.times == pytest.approx([0, 0.1, 1.05])
+
+
+@pytest.mark.parametrize(
+    ("others", "want"),
+    [pytest.param(3, [0.0, 2.0], id="while others wait"), pytest.param(0, [0.0, 0.61], id="while nobody waits")],
+)
+async def test_news_of_a_key_wait_for_others_that_have_not_had_a_run(others: int, want: list[float]) -> None:
+    queue, runs = a_queue(gap_seconds=0.1, rush_gap_seconds=1.0), Runs(takes_seconds=0.5)
+    task = asyncio.create_task(queue.run(1, runs))
+    queue.add(A)
+    await asyncio.sleep(0.01)
+    for number in range(others):
+        queue.add(Key("team-a", f"other-{number}"))
+    await asyncio.sleep(0.6)
+    queue.add(A)
+    await asyncio.sleep(9)
+    queue.close()
+    await task
+    assert [seconds for seconds, name, _ in runs.seen if name == A.name] == pytest.approx(want)
 
 
 async def test_no_timer_keeps_alive_what_its_maker_was_at() -> None:

@@ -132,7 +132,11 @@ class TestNumbers:
                 told.append((result, round(waited_seconds, 3)))
 
         queue = WorkQueue[Key](
-            resync_seconds=1e6, gap_seconds=0, observer=Observer(), random_between=lambda low, _high: low
+            resync_seconds=1e6,
+            gap_seconds=0,
+            rush_gap_seconds=0,
+            observer=Observer(),
+            random_between=lambda low, _high: low,
         )
         runs = Runs(takes_seconds=2, outcomes={A: [Outcome(retry=True), Outcome()], B: [Outcome(forget=True)]})
 

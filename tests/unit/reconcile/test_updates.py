@@ -54,6 +54,13 @@ def test_other_settings_of_pods_are_a_newer_rendering() -> None:
     assert "genmodel update mistral -n team-a" in notice.message
 
 
+def test_what_this_process_made_itself_is_not_rendered_again() -> None:
+    updates, revision = Updates(Settings(runtime_image="mirror/operator:9")), frozen()
+    updates.remember(a_model(), revision)
+    assert updates.notice(a_model(), revision) is None, "a rendering of now would differ"
+    assert updates.notice(a_model(), replace(revision, number=2)) is not None
+
+
 def test_a_revision_of_a_release_without_fingerprints_is_older() -> None:
     notice = Updates(NOW).notice(a_model(), replace(frozen(), rendering=""))
     assert notice is not None
