@@ -23,7 +23,7 @@ from tests.real_engine import Server, serving
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
 NOT_THERE_FOR_CLIENTS = re.compile(r"/v1/responses/[^/]+(/cancel)?")
 DOCUMENTATION = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 ROUTE_LISTER = HERE.parent / "oracles" / "engine_routes.py"
@@ -230,7 +230,7 @@ def test_a_secret_that_is_emptied_takes_the_pod_out_and_lets_nobody_in(server: S
 
 def ask_for_a_word(server: Server, key: str, **more: Any) -> str:
     with client(server, key) as api:
-        return api.completions.create(**{"model": "tiny", "prompt": "a", "max_tokens": 1, **more}).id
+        return str(api.completions.create(**{"model": "tiny", "prompt": "a", "max_tokens": 1, **more}).id)
 
 
 def until_it_opens(server: Server, key: str) -> None:

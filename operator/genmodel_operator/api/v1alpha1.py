@@ -85,6 +85,7 @@ class Task(StrEnum):
     AUTO = "Auto"
     GENERATE = "Generate"
     EMBED = "Embed"
+    SCORE = "Score"
 
 
 class Precision(StrEnum):
