@@ -76,6 +76,12 @@ SAMPLES = [
         manifest(kvCachePrecision="FP8", accelerator={"kind": "GPU"}),
         manifest(kvCachePrecision="FP8", accelerator={"kind": "CPU"}),
     ),
+    RuleSample(
+        ".spec.access.apiKeysSecretRef.name",
+        "must be the name of a Secret",
+        manifest(access={"apiKeysSecretRef": {"name": "team-a.keys"}}),
+        manifest(access={"apiKeysSecretRef": {"name": "Team_A"}}),
+    ),
     RuleSample(".spec.model", "must be org/name", manifest(model="a/b.C_d-1"), manifest(model="mistral")),
     RuleSample(".spec.model", "names on the Hub never hold '..'", manifest(model="a/b.c"), manifest(model="a/b..c")),
     RuleSample(".spec.model", "names on the Hub never hold '--'", manifest(model="a/b-c"), manifest(model="a/b--c")),

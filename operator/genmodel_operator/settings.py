@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from genmodel_operator.api.quantity import parse_quantity
+from genmodel_runtime.contract import DEFAULT_BODY_BYTES, DEFAULT_CHOICES, DEFAULT_INPUTS
 
 ENGINE_VERSION = "0.32.0"
 """The vLLM release that the defaults name and the end-to-end tests run."""
@@ -165,6 +166,19 @@ class PolicySettings(Section):
     """Formats that weights and KV caches may be narrowed to where a model fits in no other way. Example: [FP8]."""
 
 
+class LimitSettings(Section):
+    """What one request to a model may ask for; changes reach a model with its next revision."""
+
+    body_mib: Annotated[int, Field(ge=1, le=1024)] = DEFAULT_BODY_BYTES // 1024**2
+    """Largest body of a request, in MiB."""
+    choices: Annotated[int, Field(ge=1, le=128)] = DEFAULT_CHOICES
+    """Most answers to one prompt (n, best_of)."""
+    inputs: Annotated[int, Field(ge=1)] = DEFAULT_INPUTS
+    """Most prompts, texts or documents in one request."""
+    media_hosts: list[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]] = []
+    """Hosts from which images, audio and video that a request names may be fetched; empty: none, only data: URLs."""
+
+
 class Settings(Section):
     """Everything that a platform team can set."""
 
@@ -192,5 +206,7 @@ class Settings(Section):
     """What the nodes cannot tell about accelerators."""
     policy: PolicySettings = PolicySettings()
     """What models may use that their users did not ask for."""
+    limits: LimitSettings = LimitSettings()
+    """What one request to a model may ask for."""
     measurements: MeasurementSettings = MeasurementSettings()
     """Where what running servers measured is kept."""

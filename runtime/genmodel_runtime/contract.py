@@ -25,6 +25,8 @@ TMP_DIR = "/tmp"
 SHM_DIR = "/dev/shm"
 TOKEN_DIR = "/etc/genmodel/token"
 TOKEN_KEY = "token"
+KEYS_DIR = "/etc/genmodel/keys"
+"""API keys: each file is one, mounted in the server only, where keys are asked for."""
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_MAX_BYTES = 4096
 
@@ -44,6 +46,20 @@ STARTUP_PROBE_SLACK_SECONDS = 60
 """The startup probe waits this much longer than the supervisor, which decides first."""
 
 
+# Tasks and access ----------------------------------------------------------------------------
+TASK_GENERATE = "Generate"
+TASK_EMBED = "Embed"
+TASK_SCORE = "Score"
+TASKS = (TASK_GENERATE, TASK_EMBED, TASK_SCORE)
+ACCESS_OPEN = "Open"
+ACCESS_API_KEYS = "ApiKeys"
+
+# Limits of one request, where GENMODEL_LIMITS names no other --------------------------------
+DEFAULT_BODY_BYTES = 32 * 1024 * 1024
+DEFAULT_CHOICES = 16
+DEFAULT_INPUTS = 2048
+
+
 class Env(str, Enum):
     """Environment variables that the operator sets and the runtime reads."""
 
@@ -51,7 +67,9 @@ class Env(str, Enum):
     REPOSITORY = "GENMODEL_REPOSITORY"
     COMMIT = "GENMODEL_COMMIT"
     TASK = "GENMODEL_TASK"
-    """``Generate`` or ``Embed``."""
+    """``Generate``, ``Embed`` or ``Score``."""
+    ACCESS = "GENMODEL_ACCESS"
+    """``Open``, or ``ApiKeys``: only with a key of ``KEYS_DIR``."""
     SERVED_NAMES = "GENMODEL_SERVED_NAMES"
     """Comma-separated, the first is the name in answers and metrics."""
     ENGINE = "GENMODEL_ENGINE"
@@ -63,7 +81,7 @@ class Env(str, Enum):
     STALL_SECONDS = "GENMODEL_STALL_SECONDS"
     DRAIN_SECONDS = "GENMODEL_DRAIN_SECONDS"
     LIMITS = "GENMODEL_LIMITS"
-    """JSON object of request limits; reserved for the guard."""
+    """JSON object: ``bodyBytes``, ``choices``, ``inputs``, ``mediaHosts``; what is absent has its default."""
 
 
 class Phase(str, Enum):

@@ -4,8 +4,9 @@ import http.client
 import json
 from dataclasses import dataclass
 
+from genmodel_runtime.contract import TASK_EMBED, TASK_SCORE
+from genmodel_runtime.guard import OWN_KEY_HEADER
 from genmodel_runtime.metrics import EngineSample, read_sample
-from genmodel_runtime.settings import TASK_EMBED
 
 _SHORT_SECONDS = 5
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -36,8 +37,9 @@ class EngineAnswer:
 class EngineClient:
     """Calls the engine on loopback; one connection per call, safe from any thread."""
 
-    def __init__(self, port: int, *, task: str, served_name: str) -> None:
+    def __init__(self, port: int, *, task: str, served_name: str, own_key: str) -> None:
         self._port = port
+        self._own_key = own_key
         self._task = task
         self._served_name = served_name
 
@@ -79,7 +81,9 @@ class EngineClient:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=answer_seconds)
         try:
             body = None if document is None else json.dumps(document).encode()
-            headers = {"Connection": "close", **({} if body is None else {"Content-Type": "application/json"})}
+            headers = {"Connection": "close", OWN_KEY_HEADER: self._own_key}
+            if body is not None:
+                headers["Content-Type"] = "application/json"
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             return EngineAnswer(response.status, response.read(_MAX_ANSWER_BYTES))
@@ -92,6 +96,9 @@ class EngineClient:
         if self._task == TASK_EMBED:
             document: dict[str, object] = {"model": self._served_name, "input": "ready"}
             return self.call("POST", "/v1/embeddings", document, answer_seconds=answer_seconds)
+        if self._task == TASK_SCORE:
+            document = {"model": self._served_name, "text_1": "ready", "text_2": "ready"}
+            return self.call("POST", "/v1/score", document, answer_seconds=answer_seconds)
         document = {"model": self._served_name, "prompt": "ready", "max_tokens": 1, "temperature": 0}
         return self.call("POST", "/v1/completions", document, answer_seconds=answer_seconds)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from genmodel_runtime import guard, traffic
 from genmodel_runtime.failures import HISTORY_LINES
 from genmodel_runtime.progress import split_lines
 from genmodel_runtime.settings import ENGINE_MODULES, ServeSettings
-from genmodel_runtime.traffic import MIDDLEWARE
 
 _CHUNK_BYTES = 65536
 _LONGEST_LINE_BYTES = 65536
@@ -30,7 +30,8 @@ def engine_command(settings: ServeSettings) -> list[str]:
     The middleware named last is the outermost, and sees what the others refuse, too.
     """
     module = ENGINE_MODULES[settings.engine]
-    return [sys.executable, "-m", module, *settings.engine_args, "--middleware", MIDDLEWARE]
+    around = ["--middleware", guard.MIDDLEWARE, "--middleware", traffic.MIDDLEWARE]
+    return [sys.executable, "-m", module, *settings.engine_args, *around]
 
 
 class EngineProcess:

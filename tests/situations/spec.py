@@ -162,6 +162,6 @@ SPEC = (
         Reason.TASK_UNSUPPORTED,
         "acme/speech",
         "spec.model: acme/speech is made for automatic-speech-recognition (WhisperForConditionalGeneration), "
-        "which cannot be served as Generate or Embed; choose a text generation or embedding model",
+        "which cannot be served as Generate, Embed or Score; choose a text generation, embedding or reranking model",
     ),
 )

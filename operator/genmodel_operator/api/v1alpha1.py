@@ -12,6 +12,7 @@ from pydantic import Field
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.base import ApiModel, Rule, lacks, matches
+from genmodel_operator.api.v1alpha1_access import Access, SecretKeyRef, SecretRef
 from genmodel_operator.api.v1alpha1_pod_template import PodTemplate, PodTemplateMetadata
 from genmodel_operator.api.v1alpha1_status import (
     Condition,
@@ -35,6 +36,7 @@ __all__ = [
     "Accelerator",
     "AcceleratorKind",
     "AcceleratorPolicy",
+    "Access",
     "ApiModel",
     "Condition",
     "ConditionStatus",
@@ -63,6 +65,7 @@ __all__ = [
     "Rejected",
     "RevisionStatus",
     "SecretKeyRef",
+    "SecretRef",
     "Source",
     "Task",
     "UpdatePolicy",
@@ -82,6 +85,7 @@ class Task(StrEnum):
     AUTO = "Auto"
     GENERATE = "Generate"
     EMBED = "Embed"
+    SCORE = "Score"
 
 
 class Precision(StrEnum):
@@ -124,26 +128,6 @@ class UpdatePolicy(StrEnum):
 
     PINNED = "Pinned"
     FOLLOW = "Follow"
-
-
-class SecretKeyRef(ApiModel):
-    """A key of a Secret in the model's namespace."""
-
-    name: Annotated[
-        str,
-        Field(max_length=253),
-        matches(
-            r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
-            "must be the name of a Secret: lower case letters, digits, '-' and '.'",
-        ),
-    ]
-    """Name of the Secret."""
-    key: Annotated[
-        str,
-        Field(max_length=253),
-        matches(r"[A-Za-z0-9._-]+", "must be a key of the Secret: letters, digits, '-', '_' and '.'"),
-    ] = "token"
-    """Key in the Secret."""
 
 
 class HubSource(ApiModel):
@@ -334,6 +318,8 @@ class GenerativeModelSpec(ApiModel):
     """Pods that serve; 0 keeps everything but the pods."""
     engine: Engine = Engine()
     """Escape hatch to the engine."""
+    access: Access = Access()
+    """Who may ask the model."""
     pod_template: PodTemplate = PodTemplate()
     """A part of a pod template, laid over the operator's own last; what would break the model's pods is refused."""
     suspend: bool = False

@@ -57,7 +57,7 @@ class ModelStatus(ApiModel):
     architecture: str
     """First entry of architectures in config.json."""
     task: str
-    """Generate or Embed."""
+    """Generate, Embed or Score."""
     license: str | None = None
     """Licence as the model card names it."""
     gated: bool = False

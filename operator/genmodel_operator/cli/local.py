@@ -115,7 +115,7 @@ def _of_config(file: Path, path: str, repository: str | None) -> ModelFacts:
     named = repository or _named_after(file.resolve().parent if file.name == CONFIG else file.with_suffix(""))
     try:
         tensors = assumed_tensors(config)
-        tasks = served_tasks(str(config["architectures"][0]), modules=None, pipeline_tag=None)
+        tasks = served_tasks(config, modules=None, pipeline_tag=None)
         length = context_length(config, tokenizer={}, sentence={})
     except (Unsizable, NoLength) as error:
         raise CommandError(f"{path}: {error}") from error

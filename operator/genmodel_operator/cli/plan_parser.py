@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 
-TASKS = ("Auto", "Generate", "Embed")
+TASKS = ("Auto", "Generate", "Embed", "Score")
 PRECISIONS = ("Auto", "BFloat16", "Float16", "Float32", "FP8", "INT8", "INT4")
 CACHE_PRECISIONS = ("Auto", "FP8")
 KINDS = ("Auto", "GPU", "CPU")

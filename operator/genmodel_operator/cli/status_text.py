@@ -176,6 +176,8 @@ def _endpoint(story: Story, style: Style) -> list[str]:
     page = "chat/completions"
     if model.status.model is not None and model.status.model.task == "Embed":
         body[1], page = '"input": ["Hello"]}', "embeddings"
+    if model.status.model is not None and model.status.model.task == "Score":
+        body[1], page = '"query": "Hello", "documents": ["Good morning", "Good night"]}', "rerank"
     needs_key = ((story.raw.get("spec") or {}).get("access") or {}).get("apiKeysSecretRef")
     return [
         *_row("endpoint", endpoint.url, style),

@@ -15,19 +15,20 @@ from genmodel_operator.engines.protocol import Refusal
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.settings import ENGINE_VERSION
 
-TEXT_GENERATION, EMBEDDING, DRAFT = "text-generation", "embedding", "draft"
+TEXT_GENERATION, EMBEDDING, CLASSIFICATION, DRAFT = "text-generation", "embedding", "classification", "draft"
 
 _TASKS = {
     # The engine can take the last hidden state of any text model as an embedding.
     TEXT_GENERATION: (ServedTask.GENERATE, ServedTask.EMBED),
     EMBEDDING: (ServedTask.EMBED,),
+    # Of classifiers, those with one label: the facts tell.
+    CLASSIFICATION: (ServedTask.SCORE,),
 }
 
 _NOT_SERVED = {
-    "multimodal": ": it reads images, audio or video; this version serves text and embedding models",
-    "transcription": ": it transcribes speech; this version serves text and embedding models",
-    "classification": ": it classifies text; this version serves text and embedding models",
-    "reward": ": it is a reward model; this version serves text and embedding models",
+    "multimodal": ": it reads images, audio or video; this version serves text, embedding and reranking models",
+    "transcription": ": it transcribes speech; this version serves text, embedding and reranking models",
+    "reward": ": it is a reward model; this version serves text, embedding and reranking models",
     "late-interaction": ": it answers with one vector per token; this version serves one vector per text",
     "internal": ": it is a name inside the engine, not of a model",
 }

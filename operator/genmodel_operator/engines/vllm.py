@@ -86,6 +86,8 @@ def task_args(task: ServedTask) -> tuple[str, ...]:
     """Return how the engine runs the model; converting a native embedding model changes nothing in it."""
     if task is ServedTask.EMBED:
         return ("--runner", "pooling", "--convert", "embed")
+    if task is ServedTask.SCORE:
+        return ("--runner", "pooling")
     return ("--runner", "generate")
 
 

@@ -14,6 +14,7 @@ class ServedTask(StrEnum):
 
     GENERATE = "Generate"
     EMBED = "Embed"
+    SCORE = "Score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,13 @@ def served_as_nothing(repository: str, found: str) -> Refused:
         field="spec.model",
         repository=repository,
         found=found,
-        wanted="Generate or Embed",
-        change="choose a text generation or embedding model",
+        wanted="Generate, Embed or Score",
+        change="choose a text generation, embedding or reranking model",
     )
 
 
-_WORK = {ServedTask.GENERATE: "text generation", ServedTask.EMBED: "embeddings"}
+_WORK = {
+    ServedTask.GENERATE: "text generation",
+    ServedTask.EMBED: "embeddings",
+    ServedTask.SCORE: "scores of pairs of texts",
+}

@@ -229,7 +229,7 @@ def _check_unique(repository: str, tensors: Sequence[Tensor]) -> None:
 def _tasks(info: Mapping[str, Any], documents: Mapping[str, Any]) -> tuple[ServedTask, ...]:
     try:
         return served_tasks(
-            documents[CONFIG]["architectures"][0],
+            documents[CONFIG],
             modules=documents.get(MODULES),
             pipeline_tag=_text(info.get("pipeline_tag")),
         )

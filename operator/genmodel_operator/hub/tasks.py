@@ -3,7 +3,8 @@
 vLLM decides by the architecture's suffix, and by the files of sentence-transformers before that.
 A causal language model can also be served as an embedding model (``--runner pooling --convert
 embed``: vLLM pools the last hidden state), so such a model has both tasks; an encoder and a
-sentence-transformers repository have only ``Embed``.
+sentence-transformers repository have only ``Embed``. A sequence classifier with one label scores pairs
+of texts (``Score``): a reranker, a cross-encoder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,9 @@ from genmodel_operator.hub.facts import ServedTask
 
 _CAUSAL_SUFFIXES = ("ForCausalLM", "ChatModel", "LMHeadModel")
 _GENERATE_SUFFIXES = (*_CAUSAL_SUFFIXES, "ForConditionalGeneration")
+_SCORE_SUFFIX = "ForSequenceClassification"
+"""With one label its number is a score; with more it names classes."""
 _CLASSIFY_SUFFIXES = (
-    "ForSequenceClassification",
     "ForTokenClassification",
     "ForAudioClassification",
     "ForImageClassification",
@@ -53,24 +55,38 @@ class NotServed(Exception):
     """The model is made for something that is not served; the text says for what."""
 
 
-def served_tasks(architecture: str, *, modules: object, pipeline_tag: str | None) -> tuple[ServedTask, ...]:
+def served_tasks(config: Mapping[str, Any], *, modules: object, pipeline_tag: str | None) -> tuple[ServedTask, ...]:
     """Return the tasks that the model can be served as, the default first.
 
-    ``modules`` is the parsed ``modules.json`` of sentence-transformers, None without one.
-    Raises ``NotServed``.
+    ``config`` is the parsed ``config.json``, ``modules`` that of sentence-transformers' ``modules.json``, None
+    without one. Raises ``NotServed``.
     """
+    architecture: str = config["architectures"][0]
     if has_pooling(modules):
         return (ServedTask.EMBED,)
     if pipeline_tag in _FOREIGN_TAGS:
         raise NotServed(f"{pipeline_tag} ({architecture})")
     if architecture.endswith(_GENERATE_SUFFIXES):
         return _generative(architecture, pipeline_tag)
-    for suffixes, work in ((_CLASSIFY_SUFFIXES, "classification"), (_REWARD_SUFFIXES, "reward modelling")):
+    if architecture.endswith(_SCORE_SUFFIX) and label_count(config) == 1:
+        return (ServedTask.SCORE,)
+    for suffixes, work in (
+        ((*_CLASSIFY_SUFFIXES, _SCORE_SUFFIX), "classification"),
+        (_REWARD_SUFFIXES, "reward modelling"),
+    ):
         if architecture.endswith(suffixes):
             raise NotServed(f"{work} ({architecture})")
     if architecture.endswith(_EMBED_SUFFIXES) or pipeline_tag in _EMBED_TAGS:
         return (ServedTask.EMBED,)
     raise NotServed(f"{pipeline_tag} ({architecture})" if pipeline_tag else architecture)
+
+
+def label_count(config: Mapping[str, Any]) -> int:
+    """Return how many labels a classifier tells apart; where ``config.json`` does not say, Transformers takes two."""
+    names, number = config.get("id2label"), config.get("num_labels")
+    if isinstance(names, Mapping):
+        return len(names)
+    return number if isinstance(number, int) else 2
 
 
 def has_pooling(modules: object) -> bool:

@@ -64,7 +64,7 @@ def server_container(pod: PodInputs) -> dict[str, Any]:
         "env": server_env(pod),
         "ports": [_port(HTTP_PORT_NAME, HTTP_PORT), _port(RUNTIME_PORT_NAME, RUNTIME_PORT)],
         "resources": _server_resources(pod),
-        "volumeMounts": server_mounts(),
+        "volumeMounts": server_mounts(pod),
         **probes(startup_seconds(pod.facts, pod.settings)),
         **_common(pod),
     }

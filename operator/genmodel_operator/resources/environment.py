@@ -5,10 +5,15 @@ from typing import Any
 
 from genmodel_operator.api.v1alpha1 import EnvVar
 from genmodel_operator.engines.environment import stall_seconds, startup_seconds
+from genmodel_operator.resources.hashing import canonical_json
 from genmodel_operator.resources.literal import literal
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod_inputs import PodInputs
-from genmodel_runtime.contract import CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, Env
+from genmodel_operator.resources.volumes import asks_for_keys
+from genmodel_operator.settings import LimitSettings
+from genmodel_runtime.contract import ACCESS_API_KEYS, ACCESS_OPEN, CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, Env
+
+MIB = 1024 * 1024
 
 
 def contract_env(pod: PodInputs) -> dict[str, str]:
@@ -27,8 +32,21 @@ def contract_env(pod: PodInputs) -> dict[str, str]:
         Env.STARTUP_SECONDS.value: str(startup_seconds(pod.facts, pod.settings)),
         Env.STALL_SECONDS.value: str(stall_seconds(pod.facts, pod.plan, pod.settings)),
         Env.DRAIN_SECONDS.value: str(engines.drain_seconds),
-        Env.LIMITS.value: "{}",
+        Env.ACCESS.value: ACCESS_API_KEYS if asks_for_keys(pod) else ACCESS_OPEN,
+        Env.LIMITS.value: request_limits(pod.settings.limits),
     }
+
+
+def request_limits(limits: LimitSettings) -> str:
+    """Return the limits of one request as the runtime reads them."""
+    return canonical_json(
+        {
+            "bodyBytes": limits.body_mib * MIB,
+            "choices": limits.choices,
+            "inputs": limits.inputs,
+            "mediaHosts": limits.media_hosts,
+        }
+    )
 
 
 def prepare_env(pod: PodInputs) -> list[dict[str, Any]]:

@@ -5,9 +5,11 @@ from typing import Any
 
 from genmodel_operator.engines.overrides import is_our_variable
 from genmodel_operator.resources.pod_patch import ROOT, PodTemplateError, patched
+from genmodel_operator.resources.volumes import KEYS_VOLUME
 from genmodel_runtime.contract import (
     HTTP_PORT,
     HTTP_PORT_NAME,
+    KEYS_DIR,
     MODELS_DIR,
     PREPARE_CONTAINER,
     RUNTIME_DIR,
@@ -27,8 +29,8 @@ _FIELDS = {
     "image": "the engine's image is spec.engine.image, and the runtime's is that of the operator",
 }
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-_MOUNTS = (RUNTIME_DIR, MODELS_DIR)
-_VOLUMES = ("runtime", "weights")
+_MOUNTS = (RUNTIME_DIR, MODELS_DIR, KEYS_DIR)
+_VOLUMES = ("runtime", "weights", KEYS_VOLUME)
 
 
 def with_pod_template(template: Object, patch: Object, *, resource: str) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _container(before: Object, after: Object, at: str, resource: str) -> Iterato
             yield f"{at}.{probe}", "the runtime answers the probes; only their times can be changed"
     for path in _MOUNTS:
         if _mount(before, path) != _mount(after, path):
-            yield f"{at}.volumeMounts[{path}]", "the runtime and the weights are there"
+            yield f"{at}.volumeMounts[{path}]", "the runtime, the weights and the API keys are there"
     for name in _changed_variables(before, after):
         yield f"{at}.env[{name}]", "the operator sets this variable"
     if _devices(before, resource) != _devices(after, resource):

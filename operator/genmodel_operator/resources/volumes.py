@@ -7,6 +7,7 @@ from genmodel_operator.resources.pod_inputs import PodInputs
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
     CACHE_DIR,
+    KEYS_DIR,
     MODELS_DIR,
     RUNTIME_DIR,
     SHM_DIR,
@@ -21,6 +22,7 @@ CACHE_GIB = 10
 TMP_GIB = 2
 LOGS_GIB = 1
 READABLE_BY_GROUP = 0o440
+KEYS_VOLUME = "api-keys"
 
 
 def volumes(pod: PodInputs) -> list[dict[str, Any]]:
@@ -32,7 +34,13 @@ def volumes(pod: PodInputs) -> list[dict[str, Any]]:
         _empty_dir("tmp", TMP_GIB),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": format_gib(pod.plan.shm_gib)}},
         {"name": "token", "secret": _token_secret(pod)},
+        *_key_volumes(pod),
     ]
+
+
+def asks_for_keys(pod: PodInputs) -> bool:
+    """Return whether clients need an API key."""
+    return pod.model.spec.access.api_keys_secret_ref is not None
 
 
 def _empty_dir(name: str, size_gib: float) -> dict[str, Any]:
@@ -51,6 +59,14 @@ def _token_secret(pod: PodInputs) -> dict[str, Any]:
     }
 
 
+def _key_volumes(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return the Secret of the API keys where they are asked for; without it the pod does not start."""
+    ref = pod.model.spec.access.api_keys_secret_ref
+    if ref is None:
+        return []
+    return [{"name": KEYS_VOLUME, "secret": {"secretName": ref.name, "defaultMode": READABLE_BY_GROUP}}]
+
+
 def prepare_mounts() -> list[dict[str, Any]]:
     """Return the mounts of ``prepare``: the only container that sees the token."""
     return [
@@ -61,14 +77,16 @@ def prepare_mounts() -> list[dict[str, Any]]:
     ]
 
 
-def server_mounts() -> list[dict[str, Any]]:
+def server_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the mounts of ``server``: what was verified cannot be changed."""
+    keys = [{"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True}] if asks_for_keys(pod) else []
     return [
         {"name": "runtime", "mountPath": RUNTIME_DIR, "readOnly": True},
         {"name": "weights", "mountPath": MODELS_DIR, "readOnly": True},
         {"name": "cache", "mountPath": CACHE_DIR},
         {"name": "tmp", "mountPath": TMP_DIR},
         {"name": "shm", "mountPath": SHM_DIR},
+        *keys,
     ]
 
 

@@ -178,10 +178,10 @@ def needed_bytes(cache: CacheLayout, learnt: Learnt, length: int, requests: int)
 def batch_at(subject: Subject, base: Batch, length: int) -> Batch:
     """Return batch limits that serve requests of this length.
 
-    Embedding models take a whole input in one step, and encoders all inputs that must fit at once.
+    Pooling models take a whole input in one step, and encoders all inputs that must fit at once.
     """
     seqs = max(base.max_num_seqs, subject.concurrency)
-    inputs = length if subject.task is ServedTask.EMBED else 0
+    inputs = length if subject.task is not ServedTask.GENERATE else 0
     if not subject.keeps_cache:
         inputs = length * subject.concurrency
     return Batch(max_num_seqs=seqs, max_num_batched_tokens=max(base.max_num_batched_tokens, seqs, inputs))

@@ -47,7 +47,7 @@ def cpu_server(subject: Subject, group: NodeGroup, served: Served) -> Server:
         memory_utilization=1.0,
         enforce_eager=True,
         platform=Platform.CPU,
-        pools=subject.task is ServedTask.EMBED,
+        pools=subject.task is not ServedTask.GENERATE,
     )
 
 

@@ -94,7 +94,7 @@ class _Devices:
             batch=gpu_max_batch(group),
             memory_utilization=MOST_UTILIZATION,
             platform=Platform.ROCM if group.vendor == AMD else Platform.CUDA,
-            pools=subject.task is ServedTask.EMBED,
+            pools=subject.task is not ServedTask.GENERATE,
         )
         self._known: dict[Hashable, tuple[Server, Load, CacheLayout, Learnt]] = {}
 

@@ -194,7 +194,7 @@ def test_what_is_wrong_is_named(
     ("option", "value", "want"),
     [
         ("--precision", "fp7", "'fp7' is not Auto, BFloat16, Float16, Float32, FP8, INT8 or INT4"),
-        ("--task", "Dance", "'Dance' is not Auto, Generate or Embed"),
+        ("--task", "Dance", "'Dance' is not Auto, Generate, Embed or Score"),
         ("--policy", "best", "'best' is not Cheapest, FewestDevices or LargestContext"),
         ("--accelerator", "TPU", "'TPU' is not Auto, GPU or CPU"),
         ("--kv-cache-precision", "int4", "'int4' is not Auto or FP8"),

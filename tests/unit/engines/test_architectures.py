@@ -79,8 +79,8 @@ def test_serves(facts: ModelFacts) -> None:
         pytest.param(
             some_facts(architecture="BertForSequenceClassification"),
             Reason.ARCHITECTURE_UNSUPPORTED,
-            "classifies text",
-            id="classifier",
+            "as anything but Score",
+            id="classifier that is asked for more",
         ),
         pytest.param(
             some_facts(architecture="Qwen2ForRewardModel"),
@@ -148,6 +148,7 @@ def test_fp8_weights_are_served_on_gpu_and_refused_on_cpu() -> None:
         pytest.param("LlamaForCausalLM", (GENERATE, EMBED), id="text model does both"),
         pytest.param("LlamaModel", (EMBED,), id="headless model only embeds"),
         pytest.param("Qwen2VLForConditionalGeneration", (), id="vision model does nothing here"),
+        pytest.param("BertForSequenceClassification", (ServedTask.SCORE,), id="reranker"),
         pytest.param("Unheard", (), id="unknown architecture"),
     ],
 )

@@ -194,3 +194,10 @@ def test_images_follow_the_settings() -> None:
     assert engine_for(a_cpu_plan()).image(settings) == "mirror/cpu:1"
     assert engine_for(a_gpu_plan()).name == "vllm"
     assert engine_for(a_cpu_plan()).name == "vllm-cpu"
+
+
+@pytest.mark.parametrize("plan", [a_gpu_plan(), a_cpu_plan()], ids=["GPU", "CPU"])
+def test_a_reranker_is_run_as_what_it_is(plan: ServingPlan) -> None:
+    args = engine_for(plan).args(some_facts(), plan, ["m"], task=ServedTask.SCORE).fixed
+    assert args[args.index("--runner") + 1] == "pooling"
+    assert "--convert" not in args

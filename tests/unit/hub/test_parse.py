@@ -57,8 +57,8 @@ def header_of(content: bytes) -> dict[str, Any]:
 LLAMA = llama_files()
 NOT_TEXT = {
     "field": "spec.model",
-    "wanted": "Generate or Embed",
-    "change": "choose a text generation or embedding model",
+    "wanted": "Generate, Embed or Score",
+    "change": "choose a text generation, embedding or reranking model",
 }
 
 

@@ -6,7 +6,7 @@ from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.hub.tasks import NotServed, has_pooling, served_tasks
 from tests.fakes.hub_models import SENTENCE_MODULES
 
-GENERATE, EMBED = ServedTask.GENERATE, ServedTask.EMBED
+GENERATE, EMBED, SCORE = ServedTask.GENERATE, ServedTask.EMBED, ServedTask.SCORE
 NEW_POOLING = [{"type": "sentence_transformers.sentence_transformer.modules.pooling.Pooling"}]
 
 
@@ -37,7 +37,35 @@ NEW_POOLING = [{"type": "sentence_transformers.sentence_transformer.modules.pool
 def test_the_tasks_follow_the_engine(
     architecture: str, modules: object, tag: str | None, want: tuple[ServedTask, ...]
 ) -> None:
-    assert served_tasks(architecture, modules=modules, pipeline_tag=tag) == want
+    assert served_tasks({"architectures": [architecture]}, modules=modules, pipeline_tag=tag) == want
+
+
+@pytest.mark.parametrize(
+    ("labels", "want"),
+    [
+        pytest.param({"id2label": {"0": "LABEL_0"}}, (SCORE,), id="one name"),
+        pytest.param({"num_labels": 1}, (SCORE,), id="one as a number"),
+        pytest.param({"id2label": {"0": "a", "1": "b"}}, None, id="two names"),
+        pytest.param({"id2label": {"0": "a", "1": "b"}, "num_labels": 1}, None, id="names decide"),
+        pytest.param({"num_labels": 5}, None, id="five"),
+        pytest.param({"num_labels": "1"}, None, id="no number"),
+        pytest.param({}, None, id="not told"),
+    ],
+)
+def test_a_classifier_with_one_label_scores(labels: dict[str, object], want: tuple[ServedTask, ...] | None) -> None:
+    for tag in (None, "text-ranking", "text-classification"):
+        config = {"architectures": ["XLMRobertaForSequenceClassification"], **labels}
+        if want is None:
+            with pytest.raises(NotServed, match="classification"):
+                served_tasks(config, modules=None, pipeline_tag=tag)
+        else:
+            assert served_tasks(config, modules=None, pipeline_tag=tag) == want
+
+
+def test_a_classifier_of_tokens_never_scores() -> None:
+    config = {"architectures": ["BertForTokenClassification"], "num_labels": 1}
+    with pytest.raises(NotServed):
+        served_tasks(config, modules=None, pipeline_tag=None)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +95,7 @@ def test_the_tasks_follow_the_engine(
 )
 def test_what_is_not_served_is_named(architecture: str, tag: str | None, want: str) -> None:
     with pytest.raises(NotServed) as error:
-        served_tasks(architecture, modules=None, pipeline_tag=tag)
+        served_tasks({"architectures": [architecture]}, modules=None, pipeline_tag=tag)
     assert str(error.value) == want
 
 

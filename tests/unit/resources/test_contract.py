@@ -44,7 +44,7 @@ def test_serve_reads_what_is_rendered(plan: ServingPlan, want_engine: str) -> No
     words = [*server["command"], *server["args"]]
     engine_args = tuple(words[words.index("--") + 1 :])
     read = serve_settings(environment(server), engine_args, Overrides())
-    assert (read.task, read.engine) == ("Embed", want_engine)
+    assert (read.guard.task, read.engine) == ("Embed", want_engine)
     assert read.served_names == ("mistral", "mistralai/Mistral-7B-Instruct-v0.3")
     assert (read.startup_seconds, read.stall_seconds, read.drain_seconds) == (1801, 120, 300)
     assert read.engine_args == tuple(server["args"])

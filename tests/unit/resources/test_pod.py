@@ -1,5 +1,6 @@
 """The pod template against the contract with the runtime and the restricted Pod Security Standard."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ from genmodel_operator.api import labels
 from genmodel_operator.api.v1alpha1 import GenerativeModel
 from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.resources.revision import Revision, freeze
-from genmodel_operator.settings import EngineSettings, HubSettings, Settings
+from genmodel_operator.settings import EngineSettings, HubSettings, LimitSettings, Settings
 from genmodel_operator.sizing.accelerators import Taint
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import STARTUP_ANSWER_SECONDS, Env
+from genmodel_runtime.limits import Limits, read_limits
 from tests.builders import A_COMMIT, a_cpu_plan, a_gpu_plan, a_model, some_facts
 from tests.pod_security import restricted_violations
 
@@ -147,11 +149,33 @@ def test_contract_environment() -> None:
         "GENMODEL_STARTUP_SECONDS": "1801",
         "GENMODEL_STALL_SECONDS": "120",
         "GENMODEL_DRAIN_SECONDS": "300",
-        "GENMODEL_LIMITS": "{}",
+        "GENMODEL_ACCESS": "Open",
+        "GENMODEL_LIMITS": '{"bodyBytes":33554432,"choices":16,"inputs":2048,"mediaHosts":[]}',
     }
     assert set(want) == {name.value for name in Env}
     for container in (prepare_of(revision), server_of(revision)):
         assert {k: v for k, v in env_of(container).items() if k.startswith("GENMODEL_")} == want
+
+
+def test_api_keys_are_mounted_in_the_server_only_where_they_are_asked_for() -> None:
+    revision = frozen(model=a_model(access={"apiKeysSecretRef": {"name": "team-keys"}}))
+    volume = {"name": "api-keys", "secret": {"secretName": "team-keys", "defaultMode": 0o440}}
+    mount = {"name": "api-keys", "mountPath": "/etc/genmodel/keys", "readOnly": True}
+    assert volume in revision.template["spec"]["volumes"]
+    assert mount in server_of(revision)["volumeMounts"]
+    assert env_of(server_of(revision))["GENMODEL_ACCESS"] == "ApiKeys"
+    assert mount not in prepare_of(revision)["volumeMounts"]
+    for without in (frozen(), frozen(model=a_model(access={}))):
+        assert "api-keys" not in json.dumps(without.template)
+        assert env_of(server_of(without))["GENMODEL_ACCESS"] == "Open"
+    assert frozen().hash == frozen(model=a_model(access={})).hash != revision.hash
+
+
+def test_the_platforms_limits_reach_the_guard() -> None:
+    limits = LimitSettings(body_mib=2, choices=3, inputs=4, media_hosts=["images.example"])
+    revision = frozen(settings=Settings(limits=limits))
+    read = read_limits(env_of(server_of(revision))["GENMODEL_LIMITS"])
+    assert read == Limits(body_bytes=2 * 1024**2, choices=3, inputs=4, media_hosts=("images.example",))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,14 @@ def test_allowed(template: dict[str, Any]) -> None:
     assert found.template != plain.template
 
 
+def test_the_api_keys_are_not_to_be_replaced() -> None:
+    other = {"spec": {"volumes": [{"name": "api-keys", "secret": {"secretName": "other"}}]}}
+    model = a_model(access={"apiKeysSecretRef": {"name": "keys"}}, podTemplate=other)
+    with pytest.raises(PodTemplateError) as refused:
+        freeze(model, some_facts(), ServedTask.GENERATE, a_gpu_plan(), Settings(), number=1)
+    assert refused.value.path == f"{AT}.spec.volumes[api-keys]"
+
+
 @pytest.mark.parametrize(
     ("template", "want_path"),
     [

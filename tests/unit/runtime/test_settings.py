@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from genmodel_runtime.limits import Limits
 from genmodel_runtime.settings import (
+    GuardSettings,
     Overrides,
     PodPaths,
     SettingsError,
@@ -23,6 +25,7 @@ PREPARE = {
 SERVE = {
     "GENMODEL_CONTRACT": "1",
     "GENMODEL_TASK": "Generate",
+    "GENMODEL_ACCESS": "Open",
     "GENMODEL_SERVED_NAMES": "mistral,mistralai/Mistral-7B",
     "GENMODEL_ENGINE": "vllm-cpu",
     "GENMODEL_STARTUP_SECONDS": "600",
@@ -68,7 +71,7 @@ def test_what_is_allowed(text: str, want_allow: tuple[str, ...]) -> None:
 def test_serve_reads_everything_it_needs() -> None:
     settings = serve_settings(SERVE, ("--model", "/models/x"), Overrides())
 
-    assert settings.task == "Generate"
+    assert settings.guard == GuardSettings("Generate", False, Limits(), Path("/etc/genmodel/keys"))
     assert settings.served_names == ("mistral", "mistralai/Mistral-7B")
     assert settings.engine == "vllm-cpu"
     assert settings.engine_args == ("--model", "/models/x")

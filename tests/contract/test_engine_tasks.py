@@ -1,0 +1,158 @@
+"""What the engine is for, by the real vLLM and the official client: scores, embeddings and text."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import BadRequestError, NotFoundError, OpenAI
+
+from examples.demo.models import chat_model, minilm_model, reference_embeddings
+from tests.cluster.images.site_packages import site_packages_env
+from tests.fakes.hub_reranker import reranker_files
+from tests.real_engine import Server, serving
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+REFERENCE = Path(__file__).parent.parent / "oracles" / "reranker.py"
+POOLING = ("--enforce-eager", "--runner", "pooling", "--dtype", "float32")
+QUERY = "a b c"
+DOCUMENTS = ["a b c d", "x y z", "q", "m n o p a b", "c b a"]
+WORDS = ["fox", "grapes", "bank", "interest", "snow", "river", "lamp", "music"]
+CLIENTS, TEXTS_EACH = 16, 8
+
+
+def client(server: Server) -> OpenAI:
+    return OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="unused", timeout=180, max_retries=0)
+
+
+def answered(server: Server, path: str, **document: Any) -> Any:
+    with server.asked(path, {"model": "tiny", **document}) as response:
+        body = json.loads(response.read())
+    assert response.status == 200, body
+    return body
+
+
+def test_a_reranker_scores_as_its_reference_does(tmp_path: Path, site_packages: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name, content in reranker_files().items():
+        (model / name).write_bytes(content)
+    want = reference_scores(model, [(QUERY, document) for document in DOCUMENTS], tmp_path)
+    assert len({round(score, 4) for score in want}) == len(DOCUMENTS), "the test can tell the documents apart"
+    environ = {"GENMODEL_TASK": "Score"}
+    with serving(tmp_path / "pod", site_packages, *POOLING, model=model, environ=environ) as server:
+        server.wait_until_ready()
+        for path in ("/score", "/v1/score"):
+            found = answered(server, path, queries=QUERY, documents=DOCUMENTS)["data"]
+            assert [item["score"] for item in found] == pytest.approx(want, abs=1e-4)
+        for path in ("/rerank", "/v1/rerank", "/v2/rerank"):
+            ranked = answered(server, path, query=QUERY, documents=DOCUMENTS, top_n=3)["results"]
+            order = sorted(range(len(DOCUMENTS)), key=lambda index: -want[index])
+            assert [item["index"] for item in ranked] == order[:3]
+        with pytest.raises(NotFoundError, match="served for scores"), client(server) as api:
+            api.embeddings.create(model="tiny", input="a")
+
+
+def reference_scores(model: Path, pairs: Sequence[tuple[str, str]], home: Path) -> list[float]:
+    done = subprocess.run(
+        [sys.executable, REFERENCE, model],
+        input=json.dumps(list(pairs)),
+        env=dict(site_packages_env(home)),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [float(score) for score in json.loads(done.stdout)]
+
+
+def test_embeddings_under_concurrent_load_equal_the_reference(tmp_path: Path, site_packages: Path) -> None:
+    texts = [f"{WORDS[n % 8]} {WORDS[n // 8 % 8]} " * (1 + n % 13) for n in range(CLIENTS * TEXTS_EACH)]
+    want = reference_embeddings(texts)
+    arguments = (*POOLING, "--convert", "embed", "--max-model-len", "256")
+    environ = {"GENMODEL_TASK": "Embed"}
+    with serving(tmp_path, site_packages, *arguments, model=minilm_model(), environ=environ) as server:
+        server.wait_until_ready()
+
+        def ask(first: int) -> list[list[float]]:
+            with client(server) as api:
+                answer = api.embeddings.create(model="tiny", input=texts[first : first + TEXTS_EACH])
+            assert answer.usage.prompt_tokens > 0
+            return [item.embedding for item in answer.data]
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            parts = list(pool.map(ask, range(0, len(texts), TEXTS_EACH)))
+        with pytest.raises(BadRequestError, match="above the limit of 2048"), client(server) as api:
+            api.embeddings.create(model="tiny", input=["a"] * 2049)
+    found = [vector for part in parts for vector in part]
+    assert min(cosine(*pair) for pair in zip(found, want, strict=True)) > 0.9999
+
+
+def cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True)) / (math.hypot(*left) * math.hypot(*right))
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory, site_packages: Path) -> Iterator[Server]:
+    """A server with the demo's chat model, which has a template without tools."""
+    root = tmp_path_factory.mktemp("chat")
+    # So small a model would write white space for ever where the schema lets it.
+    arguments = ("--enforce-eager", "--structured-outputs-config", '{"disable_any_whitespace": true}')
+    with serving(root, site_packages, *arguments, model=chat_model()) as found:
+        found.wait_until_ready()
+        yield found
+
+
+QUESTION: Any = [{"role": "user", "content": "Tell me about the fox and the grapes."}]
+
+
+def test_a_chat_is_streamed_with_its_usage(chat: Server) -> None:
+    with client(chat) as api:
+        asked: dict[str, Any] = {"model": "tiny", "messages": QUESTION, "max_tokens": 60, "temperature": 0}
+        whole = api.chat.completions.create(**asked)
+        chunks = list(api.chat.completions.create(**asked, stream=True, stream_options={"include_usage": True}))
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert "grapes" in said
+    assert said == whole.choices[0].message.content
+    assert chunks[-1].usage == whole.usage
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens == 60
+
+
+def test_an_answer_follows_a_json_schema(chat: Server) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"animal": {"enum": ["fox", "hare"]}, "count": {"type": "integer", "minimum": 0, "maximum": 9}},
+        "required": ["animal", "count"],
+        "additionalProperties": False,
+    }
+    wanted: Any = {"type": "json_schema", "json_schema": {"name": "fable", "schema": schema, "strict": True}}
+    with client(chat) as api:
+        answer = api.chat.completions.create(
+            model="tiny", messages=QUESTION, response_format=wanted, max_tokens=200, temperature=0
+        )
+    found = json.loads(answer.choices[0].message.content or "")
+    assert found["animal"] in ("fox", "hare")
+    assert 0 <= found["count"] <= 9
+
+
+def test_the_other_apis_of_text(chat: Server) -> None:
+    with client(chat) as api:
+        answer = api.responses.create(model="tiny", input="Tell me about the fox and the grapes.", max_output_tokens=40)
+        assert "rapes" in answer.output_text
+    said = answered(chat, "/v1/messages", messages=QUESTION, max_tokens=40)
+    assert (said["type"], said["role"]) == ("message", "assistant")
+    assert answered(chat, "/v1/messages/count_tokens", messages=QUESTION)["input_tokens"] > 5
+
+
+def test_tools_without_a_parser_are_refused_in_words(chat: Server) -> None:
+    tool: Any = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+    with pytest.raises(BadRequestError, match="--tool-call-parser"), client(chat) as api:
+        api.chat.completions.create(model="tiny", messages=QUESTION, tools=[tool], tool_choice="auto")
