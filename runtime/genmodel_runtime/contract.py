@@ -25,6 +25,8 @@ TMP_DIR = "/tmp"
 SHM_DIR = "/dev/shm"
 TOKEN_DIR = "/etc/genmodel/token"
 TOKEN_KEY = "token"
+CA_DIR = "/etc/genmodel/ca"
+CA_KEY = "ca.crt"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_MAX_BYTES = 4096
 
