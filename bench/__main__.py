@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import control_plane, demo, demo_page, guard, planning, reasons, start_up, supervisor
+from bench import control_plane, demo, demo_page, fetch, guard, planning, reasons, start_up, supervisor
 from bench.record import RESULTS, as_tables, keep
 from bench.sizing import markdown, report
 from bench.timings import lines_of
@@ -38,6 +38,7 @@ def main() -> int:
     commands.add_parser("reasons", help="from an event in the cluster to the reason in the model's status")
     commands.add_parser("supervisor", help="memory and processor of the supervisor beside a real engine under load")
     commands.add_parser("guard", help="what the guard adds to a request and to each chunk of a stream")
+    commands.add_parser("fetch", help="rate, hashing and resumption of the fetch step beside plain clients")
     inner = commands.add_parser("inside")
     inner.add_argument("--kubeconfig", type=Path, required=True)
     inner.add_argument("--endpoint", required=True)
@@ -66,6 +67,8 @@ def main() -> int:
         publish("supervisor", supervisor.measure())
     if args.command in ("all", "guard"):
         publish("guard", guard.measure())
+    if args.command in ("all", "fetch"):
+        publish("fetch", fetch.measure())
     return failed
 
 

@@ -52,8 +52,14 @@ class HubSettings(Section):
     """How often a branch is looked at whose model follows it (spec.updatePolicy Follow), with jitter."""
     threads: Annotated[int, Field(ge=1, le=64)] = 8
     """Requests to the Hub at once."""
-    xet: bool = True
-    """False disables the Xet protocol in downloads, for mirrors that do not have it."""
+    https_proxy: str = ""
+    """HTTPS_PROXY of the containers that fetch weights; the operator's own is set by the chart's extraEnv."""
+    http_proxy: str = ""
+    """HTTP_PROXY of the containers that fetch weights."""
+    no_proxy: str = ""
+    """NO_PROXY of the containers that fetch weights: names, suffixes, addresses and networks, comma-separated."""
+    ca_config_map: str = ""
+    """ConfigMap in the models' namespaces whose key ca.crt holds the certificate authorities of Hub and proxy."""
 
 
 class EngineSettings(Section):

@@ -27,6 +27,8 @@ TOKEN_DIR = "/etc/genmodel/token"
 TOKEN_KEY = "token"
 KEYS_DIR = "/etc/genmodel/keys"
 """API keys: each file is one, mounted in the server only, where keys are asked for."""
+CA_DIR = "/etc/genmodel/ca"
+CA_KEY = "ca.crt"
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATION_LOG_MAX_BYTES = 4096
 

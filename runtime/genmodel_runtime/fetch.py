@@ -2,21 +2,24 @@
 
 import json
 import threading
-from collections import deque
+import time
 from collections.abc import Sequence
 
 from genmodel_runtime.console import say
 from genmodel_runtime.contract import ExitCode, Phase, RuntimeReason
-from genmodel_runtime.hub import FetchFailed, HubConnection
+from genmodel_runtime.crew import Crew
+from genmodel_runtime.hub import HubConnection
+from genmodel_runtime.lease import Lease, LeaseLost
 from genmodel_runtime.manifest import Manifest, RemoteFile, StoredFile, total_bytes
 from genmodel_runtime.meter import Meter
-from genmodel_runtime.patience import Interrupted, Patience
+from genmodel_runtime.patience import Patience
+from genmodel_runtime.refusals import FetchFailed
 from genmodel_runtime.selection import WEIGHT_INDEX, wanted_paths
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure
-from genmodel_runtime.transfer import Stopped, Transfer
-from genmodel_runtime.volume import Volume, is_complete
+from genmodel_runtime.transfer import Transfer
+from genmodel_runtime.volume import Volume, VolumeBroken, is_complete, volume_errors
 
 _LOCK_POLL_SECONDS = 0.5
 
@@ -26,10 +29,6 @@ class Fetch:
 
     def __init__(self, settings: PrepareSettings, *, state: RuntimeState, volume: Volume) -> None:
         self._settings, self._state, self._volume = settings, state, volume
-        self._stop = threading.Event()
-        self._meter = Meter(total_bytes=settings.expected_bytes)
-        self._early: dict[str, StoredFile] = {}
-        """What had to be fetched to know which files are wanted."""
         self._hub = HubConnection(
             endpoint=settings.endpoint,
             repository=settings.repository,
@@ -39,6 +38,52 @@ class Fetch:
             read_seconds=settings.read_seconds,
             on_answer=lambda: state.trouble(None),
         )
+
+    def run(self) -> None:
+        """Fetch what is missing and mark the model complete; raises ``FetchFailed`` and ``VolumeBroken``."""
+        self._volume.create()
+        lease, has_told = self._volume.lease(), False
+        while not self._run_leased(lease):
+            # Another pod on the same volume fetches this commit; its work is used, not repeated.
+            if not has_told:
+                say("another pod fetches this commit into the volume; it is waited for")
+                has_told = True
+            time.sleep(_LOCK_POLL_SECONDS)
+
+    def _run_leased(self, lease: Lease) -> bool:
+        """Fetch where nobody else does so; return whether the model is complete."""
+        with volume_errors(self._volume.models_dir):
+            is_mine = lease.try_take()
+        if not is_mine:
+            return False
+        try:
+            if not is_complete(self._volume, self._settings):
+                self._volume.create()
+                Fetching(self._settings, state=self._state, volume=self._volume, hub=self._hub, lease=lease).run()
+        except LeaseLost:
+            say("another pod took over while this one stood still")
+            return False
+        except (FetchFailed, VolumeBroken):
+            # Whoever lost the lease without knowing finds its files gone or changed.
+            if lease.is_mine:
+                raise
+            return False
+        finally:
+            lease.release()
+        return True
+
+
+class Fetching:
+    """The work of the one who holds the lease; ``run`` may be called once."""
+
+    def __init__(
+        self, settings: PrepareSettings, *, state: RuntimeState, volume: Volume, hub: HubConnection, lease: Lease
+    ) -> None:
+        self._settings, self._state, self._volume, self._hub, self._lease = settings, state, volume, hub, lease
+        self._stop = threading.Event()
+        self._meter = Meter(total_bytes=settings.expected_bytes)
+        self._early: dict[str, StoredFile] = {}
+        """What had to be fetched to know which files are wanted."""
         self._patience = Patience(
             meter=self._meter,
             state=state,
@@ -49,20 +94,7 @@ class Fetch:
         )
 
     def run(self) -> None:
-        """Fetch what is missing and mark the model complete; raises ``FetchFailed`` and ``VolumeBroken``."""
-        self._volume.create()
-        while not self._run_locked():
-            # Another pod on the same volume fetches this commit; its work is used, not repeated.
-            self._stop.wait(_LOCK_POLL_SECONDS)
-
-    def _run_locked(self) -> bool:
-        with self._volume.try_lock() as is_free:
-            if is_free and not is_complete(self._volume, self._settings):
-                self._volume.create()
-                self._fetch()
-            return is_free
-
-    def _fetch(self) -> None:
+        """Fetch what is missing; raises ``FetchFailed``, ``VolumeBroken`` and ``LeaseLost``."""
         self._volume.forget_manifest()
         self._volume.remove_stale()
         files = self._choose(self._patience.run(self._hub.list_files))
@@ -71,11 +103,17 @@ class Fetch:
         self._state.track_download(self._meter.download)
         self._state.enter(Phase.DOWNLOADING)
         say(f"fetching {len(files)} files, {total_bytes(files)} bytes, of {self._settings.repository}")
-        stored = self._transfer_all(files)
+        stored = self._fetch_all(files)
         self._state.enter(Phase.VERIFYING)
-        self._volume.write_manifest(self._manifest(stored))
-        self._volume.remove_partials()
+        self._complete(stored)
         say(f"{self._settings.repository} at {self._settings.commit} is complete and verified")
+
+    def _complete(self, stored: Sequence[StoredFile]) -> None:
+        with volume_errors(self._volume.models_dir):
+            self._lease.confirm()
+        settings = self._settings
+        self._volume.write_manifest(Manifest(settings.repository, settings.commit, settings.allow, tuple(stored)))
+        self._volume.remove_partials()
 
     def _choose(self, listed: Sequence[RemoteFile]) -> list[RemoteFile]:
         """Return the files to fetch, by the rules that the operator sized the model with."""
@@ -94,7 +132,7 @@ class Fetch:
     def _read_index(self, file: RemoteFile | None) -> dict[str, object] | None:
         if file is None:
             return None
-        self._early[file.path] = self._transfer(file)
+        (self._early[file.path],) = self._fetch([file])
         try:
             document = json.loads(self._volume.final_path(file).read_bytes())
         except ValueError:
@@ -102,42 +140,26 @@ class Fetch:
             return None
         return document if isinstance(document, dict) else None
 
-    def _transfer_all(self, files: Sequence[RemoteFile]) -> list[StoredFile]:
-        """Fetch all files, the largest first; the first failure ends the others and is raised."""
+    def _fetch_all(self, files: Sequence[RemoteFile]) -> list[StoredFile]:
+        """Fetch all files, the largest first."""
         missing = [file for file in files if file.path not in self._early]
-        waiting = deque(sorted(missing, key=lambda file: file.size_bytes, reverse=True))
-        results: deque[StoredFile] = deque(self._early[file.path] for file in files if file.path in self._early)
-        errors: deque[Exception] = deque()
-        threads = [
-            threading.Thread(target=self._work, args=(waiting, results, errors), name=f"fetch-{number}", daemon=True)
-            for number in range(min(self._settings.connections, len(missing)))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            # A thread may sit in a silent connection for long; the failure of another must not wait.
-            while thread.is_alive() and not errors:
-                thread.join(0.1)
-        if errors:
-            raise errors[0]
-        return sorted(results, key=lambda file: file.path)
+        early = [self._early[file.path] for file in files if file.path in self._early]
+        return sorted([*early, *self._fetch(missing)], key=lambda file: file.path)
 
-    def _work(self, waiting: deque[RemoteFile], results: deque[StoredFile], errors: deque[Exception]) -> None:
-        while not self._stop.is_set():
-            try:
-                results.append(self._transfer(waiting.popleft()))
-            except IndexError:
-                return
-            except (Interrupted, Stopped):
-                return
-            except Exception as error:  # noqa: BLE001 - handed to the thread that joins, which raises it
-                errors.append(error)
-                self._stop.set()
+    def _fetch(self, files: Sequence[RemoteFile]) -> list[StoredFile]:
+        transfers = [self._transfer(file) for file in sorted(files, key=lambda file: file.size_bytes, reverse=True)]
+        for transfer in transfers:
+            transfer.load()
+        connections = self._settings.connections
+        return Crew(transfers, connections=connections, patience=self._patience, stop=self._stop).run()
 
-    def _transfer(self, file: RemoteFile) -> StoredFile:
-        transfer = Transfer(file, hub=self._hub, volume=self._volume, meter=self._meter, stop=self._stop)
-        return transfer.run(self._patience.run)
-
-    def _manifest(self, stored: Sequence[StoredFile]) -> Manifest:
-        settings = self._settings
-        return Manifest(settings.repository, settings.commit, settings.allow, tuple(stored))
+    def _transfer(self, file: RemoteFile) -> Transfer:
+        return Transfer(
+            file,
+            hub=self._hub,
+            volume=self._volume,
+            lease=self._lease,
+            meter=self._meter,
+            stop=self._stop,
+            piece_bytes=self._settings.piece_bytes,
+        )

@@ -23,7 +23,7 @@ class Meter:
         self._total_bytes = total_bytes
         self._done_bytes = 0
         self._received_bytes = 0
-        self._progress_at = clock()
+        self._progress_at = self._received_at = clock()
         self._samples: deque[tuple[float, int]] = deque([(self._progress_at, 0)])
 
     def expect(self, total_bytes: int) -> None:
@@ -40,9 +40,12 @@ class Meter:
         """Count bytes that just came."""
         now = self._clock()
         with self._lock:
+            if now - self._received_at > _WINDOW_SECONDS:
+                # The standstill says nothing about how fast it goes now.
+                self._samples = deque([(now, self._received_bytes)])
             self._done_bytes += size_bytes
             self._received_bytes += size_bytes
-            self._progress_at = now
+            self._progress_at = self._received_at = now
             if now - self._samples[-1][0] >= _STEP_SECONDS:
                 self._samples.append((now, self._received_bytes))
             while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW_SECONDS:
@@ -65,13 +68,19 @@ class Meter:
             return self._clock() - self._progress_at
 
     def download(self) -> Download:
-        """Return the progress at this moment; rate and rest are unknown until enough came."""
+        """Return the progress at this moment; rate and rest are unknown until enough came.
+
+        After a standstill of some seconds the rate is none, and nobody knows what is left.
+        """
         now = self._clock()
         with self._lock:
             started, before = self._samples[0]
             elapsed, received = now - started, self._received_bytes - before
             done, total = self._done_bytes, self._total_bytes
+            stood_still = now - self._received_at > _WINDOW_SECONDS
         if elapsed < _STEP_SECONDS or not received:
             return Download(done, total)
+        if stood_still:
+            return Download(done, total, 0.0, 0.0 if done >= total else None)
         rate = received / elapsed
         return Download(done, total, rate, max(0, total - done) / rate)

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from genmodel_runtime.console import say
 from genmodel_runtime.contract import ExitCode, RuntimeReason
-from genmodel_runtime.hub import FetchFailed, TryAgain
 from genmodel_runtime.meter import Meter
+from genmodel_runtime.refusals import FetchFailed, TryAgain
 from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure
 

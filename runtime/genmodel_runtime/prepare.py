@@ -9,6 +9,7 @@ from genmodel_runtime.contract import ExitCode, Phase
 from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServer, json_answer
 from genmodel_runtime.install import install_runtime
 from genmodel_runtime.metrics import own_metrics
+from genmodel_runtime.proxies import without_proxy
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.signals import on_end_signals
 from genmodel_runtime.state import RuntimeState
@@ -54,8 +55,9 @@ def _fetch(settings: PrepareSettings, state: RuntimeState, volume: Volume) -> Fa
     # The client reads its settings when it is imported; without this it would ask the Hub for
     # things of its own before our first request.
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.update(without_proxy(os.environ, settings.endpoint))
     from genmodel_runtime.fetch import Fetch  # noqa: PLC0415
-    from genmodel_runtime.hub import FetchFailed  # noqa: PLC0415
+    from genmodel_runtime.refusals import FetchFailed  # noqa: PLC0415
 
     try:
         Fetch(settings, state=state, volume=volume).run()

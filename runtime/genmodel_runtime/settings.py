@@ -69,8 +69,10 @@ class PrepareSettings:
     token_path: Path | None = None
     paths: PodPaths = field(default_factory=PodPaths)
     port: int = contract.RUNTIME_PORT
-    connections: int = 4
-    """Files fetched at once."""
+    connections: int = 8
+    """Requests at once: pieces of one large file, or many small ones."""
+    piece_bytes: int = 64 * 1024 * 1024
+    """Large files are fetched in pieces of this size, side by side."""
     connect_seconds: float = 10
     read_seconds: float = 30
     """Longest silence of an open connection."""

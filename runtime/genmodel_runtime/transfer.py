@@ -1,124 +1,185 @@
-"""One file from the Hub to its verified place on the volume, resumed wherever it stopped."""
+"""One file from the Hub to its verified place on the volume, in pieces that come side by side."""
 
 import threading
-from collections.abc import Callable
-from typing import IO
 
 from genmodel_runtime.contract import ExitCode, RuntimeReason
-from genmodel_runtime.hub import FetchFailed, HubConnection, OtherContent, TryAgain
+from genmodel_runtime.hub import Body, HubConnection
+from genmodel_runtime.lease import Lease
 from genmodel_runtime.manifest import Hasher, RemoteFile, StoredFile
 from genmodel_runtime.meter import Meter
+from genmodel_runtime.partial import Piece
+from genmodel_runtime.refusals import FetchFailed, OtherContent, TryAgain
 from genmodel_runtime.termination import Failure
 from genmodel_runtime.volume import Volume, volume_errors
 
-_READ_BYTES = 4 * 1024 * 1024
+_HASH_BYTES = 1024 * 1024
+_HASH_EVERY_BYTES = 32 * 1024 * 1024
 _ATTEMPTS = 2
-
-Persist = Callable[[Callable[[], None]], None]
-"""Runs an action again and again while it raises ``TryAgain``; see ``patience.Patience``."""
 
 
 class Stopped(Exception):
     """Another file failed; this one is given up as it is."""
 
 
-class Transfer:
-    """Fetches one file.
+class RangesIgnored(Exception):
+    """The server sends the whole file whatever part of it is asked for."""
 
-    The bytes are hashed as they arrive; what an earlier process left is hashed first. A file whose
-    hash is wrong is fetched once more from its first byte, in case the partial file was damaged.
+
+class Transfer:
+    """Fetches one file; several threads may each receive another piece of it.
+
+    The hash follows the bytes that are there without a gap, so that it reads what the kernel still
+    has in memory. A file whose hash is wrong is fetched once more from its first byte, in case the
+    partial file was damaged.
     """
 
     def __init__(
-        self, file: RemoteFile, *, hub: HubConnection, volume: Volume, meter: Meter, stop: threading.Event
+        self,
+        file: RemoteFile,
+        *,
+        hub: HubConnection,
+        volume: Volume,
+        lease: Lease,
+        meter: Meter,
+        stop: threading.Event,
+        piece_bytes: int,
     ) -> None:
-        self._file, self._hub, self._volume, self._meter, self._stop = file, hub, volume, meter, stop
-        self._hasher = Hasher(file)
-        self._size = 0
+        self.file = file
+        self._hub, self._volume, self._lease, self._meter, self._stop = hub, volume, lease, meter, stop
+        self._partial = volume.partial(file, piece_bytes=piece_bytes)
+        self._hasher, self._hashed_bytes = Hasher(file), 0
+        self._hashing = threading.Lock()
+        self._attempts, self._difference = 0, ""
+        self._is_open = False
 
-    def run(self, persist: Persist) -> StoredFile:
-        """Return the file, verified and in its place; raises ``FetchFailed`` and ``VolumeBroken``."""
-        self._take_back()
-        difference = ""
-        for _ in range(_ATTEMPTS):
-            try:
-                with (
-                    volume_errors(self._volume.models_dir),
-                    self._volume.partial_path(self._file).open("ab+") as stream,
-                ):
-                    self._collect(stream, persist)
-                if self._hasher.matches():
-                    return self._volume.place(self._file, sha256=self._hasher.sha256)
-                difference = f"{self._file.path} differs from the hash that the commit lists"
-            except OtherContent as error:
-                difference = str(error)
-            self._discard()
-        raise FetchFailed(
-            Failure(
-                RuntimeReason.INTEGRITY_FAILED,
-                f"{difference}; it was fetched twice from {self._hub.endpoint}",
-                ExitCode.NEEDS_A_PERSON,
-            )
-        )
-
-    def _take_back(self) -> None:
-        # A file that an earlier process placed is hashed once more like any partial file: without
-        # a manifest nobody vouches for it.
-        final = self._volume.final_path(self._file)
+    def load(self) -> None:
+        """Find what is on the volume already; raises ``VolumeBroken``."""
+        self._volume.take_back(self.file)
         with volume_errors(self._volume.models_dir):
-            if final.is_file():
-                final.replace(self._volume.partial_path(self._file))
+            self._partial.load()
+        self._meter.count_present(self._partial.present_bytes)
 
-    def _collect(self, stream: IO[bytes], persist: Persist) -> None:
-        self._hash_present(stream)
-        while self._size < self._file.size_bytes:
-            persist(lambda: self._receive(stream))
+    def begin(self) -> list[Piece]:
+        """Open the file and return the pieces that are missing; raises ``VolumeBroken``."""
+        self._check()
+        if not self._is_open:
+            with volume_errors(self._volume.models_dir):
+                self._partial.open()
+            self._is_open = True
+        return [piece for piece in self._partial.pieces if not piece.is_whole]
 
-    def _hash_present(self, stream: IO[bytes]) -> None:
-        self._hasher, self._size = Hasher(self._file), 0
-        stream.seek(0)
-        while chunk := stream.read(_READ_BYTES):
-            self._check_stop()
-            self._hasher.update(chunk)
-            self._size += len(chunk)
-            self._meter.count_present(len(chunk))
-        if self._size > self._file.size_bytes:
-            self._restart(stream)
+    def receive(self, piece: Piece) -> None:
+        """Receive what is missing of one piece, as far as one connection gets.
 
-    def _receive(self, stream: IO[bytes]) -> None:
-        with self._hub.open(self._file, offset=self._size) as body:
-            if body.start != self._size:
-                self._restart(stream)
+        Raises ``TryAgain``, ``FetchFailed``, ``VolumeBroken``, ``OtherContent``, ``RangesIgnored``.
+        """
+        with self._hub.open(self.file, start=piece.offset, stop=piece.stop) as body:
+            self._accept(body, piece)
             for chunk in body.chunks:
-                self._check_stop()
-                self._append(stream, chunk)
-        if self._size < self._file.size_bytes:
-            raise TryAgain(RuntimeReason.HUB_UNREACHABLE, f"{self._file.path}: the server ended the file early")
+                self._check()
+                self._append(piece, chunk, body)
+        if not piece.is_whole:
+            raise TryAgain(RuntimeReason.HUB_UNREACHABLE, f"{self.file.path}: the server ended the file early")
 
-    def _append(self, stream: IO[bytes], chunk: bytes) -> None:
-        if self._size + len(chunk) > self._file.size_bytes:
-            raise OtherContent(f"{self._file.path} is longer on the server than the commit lists")
+    def differs(self, how: str) -> None:
+        """Take note that the server has other content."""
+        self._difference = how
+
+    def hash_on(self) -> None:
+        """Hash what can be hashed by now, unless another thread does so already."""
+        if self._hashing.acquire(blocking=False):
+            try:
+                self._hash_to_frontier()
+            finally:
+                self._hashing.release()
+
+    def settle(self) -> StoredFile | None:
+        """Return the file, verified and in its place, or None where it has to begin again.
+
+        Only while nobody receives a piece of it. Raises ``FetchFailed`` and ``VolumeBroken``.
+        """
+        if not self._difference and not self._partial.is_whole:
+            self._join_pieces()
+            return None
+        if not self._difference:
+            with self._hashing:
+                self._hash_to_frontier()
+            if self._hasher.matches():
+                return self._place()
+            self._difference = f"{self.file.path} differs from the hash that the commit lists"
+        self._start_over()
+        return None
+
+    def close(self) -> None:
+        """Leave what is there for the next process."""
+        self._partial.close()
+        self._is_open = False
+
+    def _accept(self, body: Body, piece: Piece) -> None:
+        if body.is_range:
+            return
+        if len(self._partial.pieces) > 1:
+            raise RangesIgnored
+        if body.start != piece.offset:
+            self._forget()
+
+    def _append(self, piece: Piece, chunk: bytes, body: Body) -> None:
+        before, left = piece.written, piece.stop - piece.offset
+        if len(chunk) > left and not body.is_range:
+            raise OtherContent(f"{self.file.path} is longer on the server than the commit lists")
         with volume_errors(self._volume.models_dir):
-            stream.write(chunk)
-            stream.flush()
-        self._hasher.update(chunk)
-        self._size += len(chunk)
-        self._meter.count_received(len(chunk))
+            self._partial.write(piece, memoryview(chunk)[:left])
+        self._meter.count_received(piece.written - before)
+        if before // _HASH_EVERY_BYTES != piece.written // _HASH_EVERY_BYTES:
+            self.hash_on()
 
-    def _restart(self, stream: IO[bytes]) -> None:
+    def _hash_to_frontier(self) -> None:
+        while self._hashed_bytes < (frontier := self._partial.frontier):
+            self._check()
+            with volume_errors(self._volume.models_dir):
+                chunk = self._partial.read(self._hashed_bytes, min(_HASH_BYTES, frontier - self._hashed_bytes))
+            if not chunk:
+                # The journal promised more than the file has; the hash will say so.
+                return
+            self._hasher.update(chunk)
+            self._hashed_bytes += len(chunk)
+
+    def _join_pieces(self) -> None:
+        self._lease_confirmed()
+        before = self._partial.present_bytes
         with volume_errors(self._volume.models_dir):
-            stream.truncate(0)
-        self._forget_progress()
+            self._partial.join_pieces()
+        self._meter.count_present(self._partial.present_bytes - before)
 
-    def _discard(self) -> None:
+    def _place(self) -> StoredFile:
         with volume_errors(self._volume.models_dir):
-            self._volume.partial_path(self._file).unlink(missing_ok=True)
-        self._forget_progress()
+            self._partial.flush()
+        self._lease_confirmed()
+        stored = self._volume.place(self.file, sha256=self._hasher.sha256)
+        self.close()
+        return stored
 
-    def _forget_progress(self) -> None:
-        self._meter.count_present(-self._size)
-        self._hasher, self._size = Hasher(self._file), 0
+    def _start_over(self) -> None:
+        self._attempts += 1
+        self._lease_confirmed()
+        self._forget()
+        if self._attempts >= _ATTEMPTS:
+            message = f"{self._difference}; it was fetched twice from {self._hub.endpoint}"
+            raise FetchFailed(Failure(RuntimeReason.INTEGRITY_FAILED, message, ExitCode.NEEDS_A_PERSON))
+        self._difference = ""
 
-    def _check_stop(self) -> None:
+    def _forget(self) -> None:
+        self._meter.count_present(-self._partial.present_bytes)
+        with self._hashing, volume_errors(self._volume.models_dir):
+            self._partial.start_over()
+            self._hasher, self._hashed_bytes = Hasher(self.file), 0
+
+    def _lease_confirmed(self) -> None:
+        with volume_errors(self._volume.models_dir):
+            self._lease.confirm()
+
+    def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
+        with volume_errors(self._volume.models_dir):
+            self._lease.check()

@@ -1,8 +1,6 @@
 """The volume that holds a model: layout, locks, free space, and what its errors mean."""
 
-import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -12,7 +10,9 @@ from pathlib import Path
 
 from genmodel_runtime.console import say
 from genmodel_runtime.contract import ExitCode, RuntimeReason
+from genmodel_runtime.lease import STALE_SECONDS, Lease
 from genmodel_runtime.manifest import MANIFEST_NAME, Manifest, RemoteFile, StoredFile
+from genmodel_runtime.partial import Partial, journal_of
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.termination import Failure
 
@@ -34,14 +34,17 @@ class Volume:
 
     ``<models>/<commit>/`` has verified files only, ``<models>/.partial/<commit>/`` what is on its
     way. Files are readable by everybody: the server runs as another user than whoever fetched.
+    ``has_locks`` False: as on a file system whose locks do not reach other nodes.
     """
 
-    def __init__(self, models_dir: Path, commit: str) -> None:
+    def __init__(
+        self, models_dir: Path, commit: str, *, stale_seconds: float = STALE_SECONDS, has_locks: bool = True
+    ) -> None:
         self.models_dir = models_dir
+        self._stale_seconds, self._has_locks = stale_seconds, has_locks
         self.model_dir = models_dir / commit
         self._partials = models_dir / _PARTIAL
         self._partial_dir = self._partials / commit
-        self._lock_path = self._partials / f"{commit}.lock"
 
     def create(self) -> None:
         """Make the folders; raises ``VolumeBroken``."""
@@ -49,15 +52,20 @@ class Volume:
             self.model_dir.mkdir(parents=True, exist_ok=True)
             self._partial_dir.mkdir(parents=True, exist_ok=True)
 
+    def lease(self) -> Lease:
+        """Return the commit's lease, not taken yet; see ``lease.Lease``."""
+        return Lease(self._partial_dir, stale_seconds=self._stale_seconds, has_locks=self._has_locks)
+
     @contextmanager
     def try_lock(self) -> Iterator[bool]:
-        """Hold the commit's lock inside the block; yields whether it was free."""
+        """Hold the commit's lease inside the block; yields whether it was free."""
+        lease = self.lease()
         with volume_errors(self.models_dir):
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+            is_free = lease.try_take()
         try:
-            yield _locked(descriptor)
+            yield is_free
         finally:
-            os.close(descriptor)
+            lease.release()
 
     def read_manifest(self) -> Manifest | None:
         """Return the manifest of a complete model, None where there is none that can be read."""
@@ -107,22 +115,35 @@ class Volume:
         """Return where the verified file is served from."""
         return self.model_dir / file.path
 
+    def partial(self, file: RemoteFile, *, piece_bytes: int) -> Partial:
+        """Return the file's pieces, neither loaded nor opened."""
+        return Partial(self.partial_path(file), size_bytes=file.size_bytes, piece_bytes=piece_bytes)
+
+    def take_back(self, file: RemoteFile) -> None:
+        """Treat a file that was placed like one on its way: without a manifest nobody vouches for it."""
+        final, partial = self.final_path(file), self.partial_path(file)
+        with volume_errors(self.models_dir):
+            if final.is_file() and not final.is_symlink():
+                journal_of(partial).unlink(missing_ok=True)
+                final.replace(partial)
+
     def place(self, file: RemoteFile, *, sha256: str) -> StoredFile:
         """Move a verified file to its final path; raises ``VolumeBroken``."""
         partial, final = self.partial_path(file), self.final_path(file)
         with volume_errors(self.models_dir):
-            with partial.open("rb+") as stream:
-                os.fsync(stream.fileno())
             partial.chmod(0o644)
             final.parent.mkdir(parents=True, exist_ok=True)
             partial.replace(final)
+            journal_of(partial).unlink(missing_ok=True)
             return StoredFile(file.path, file.size_bytes, sha256, final.stat().st_mtime_ns)
 
     def present_bytes(self, files: Sequence[RemoteFile]) -> int:
-        """Return how many bytes of these files are on the volume already, verified or partial."""
-        return sum(
-            min(file.size_bytes, max(_size(self.final_path(file)), _size(self.partial_path(file)))) for file in files
-        )
+        """Return how much of the space for these files they take on the volume already."""
+        with volume_errors(self.models_dir):
+            return sum(
+                min(file.size_bytes, max(_space(self.final_path(file)), _space(self.partial_path(file))))
+                for file in files
+            )
 
     def check_space(self, needed_bytes: int) -> None:
         """Raise ``VolumeBroken`` where less is free than is still needed."""
@@ -139,8 +160,6 @@ class Volume:
     def remove_partials(self) -> None:
         """Remove this commit's partial files; only for the holder of the lock."""
         shutil.rmtree(self._partial_dir, ignore_errors=True)
-        # Who waits for the lock opens its file anew, so that it may go while it is held.
-        self._lock_path.unlink(missing_ok=True)
 
     def remove_stale(self) -> None:
         """Remove partial files of other commits that nobody fetches; they only take space."""
@@ -182,17 +201,6 @@ def _full(message: str) -> Failure:
     return Failure(RuntimeReason.VOLUME_FULL, message, ExitCode.NO_SPACE)
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        # Some network file systems have no locks; what is shared there is fetched twice at worst.
-        return error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
-    return True
-
-
 def _sha256_of(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
@@ -201,10 +209,13 @@ def _sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _size(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.stat().st_size
-    return 0
+def _space(path: Path) -> int:
+    """Return what a file takes on its volume; a partial one has holes."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0
+    return min(found.st_size, found.st_blocks * 512)
 
 
 def _sync_folder(folder: Path) -> None:

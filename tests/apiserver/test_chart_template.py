@@ -120,7 +120,10 @@ EVERY_VALUE: dict[str, Any] = {
         "threads": 2,
         "pinnedCheckSeconds": 600,
         "followCheckSeconds": 90,
-        "xet": False,
+        "httpsProxy": "http://proxy:3128",
+        "httpProxy": "http://proxy:3129",
+        "noProxy": ".svc,10.0.0.0/8",
+        "caConfigMap": "authorities",
     },
     "engines": {
         "gpuImage": "g:1",

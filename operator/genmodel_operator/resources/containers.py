@@ -48,7 +48,7 @@ def prepare_container(pod: PodInputs) -> dict[str, Any]:
         "command": list(PREPARE_COMMAND),
         "env": prepare_env(pod),
         "resources": _prepare_resources(pod.plan),
-        "volumeMounts": prepare_mounts(),
+        "volumeMounts": prepare_mounts(pod),
         **_common(pod),
     }
 

@@ -10,8 +10,18 @@ from genmodel_operator.resources.literal import literal
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod_inputs import PodInputs
 from genmodel_operator.resources.volumes import asks_for_keys
-from genmodel_operator.settings import LimitSettings
-from genmodel_runtime.contract import ACCESS_API_KEYS, ACCESS_OPEN, CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, Env
+from genmodel_operator.settings import HubSettings, LimitSettings
+from genmodel_runtime.contract import (
+    ACCESS_API_KEYS,
+    ACCESS_OPEN,
+    CA_DIR,
+    CA_KEY,
+    CONTRACT,
+    TMP_DIR,
+    TOKEN_DIR,
+    TOKEN_KEY,
+    Env,
+)
 
 MIB = 1024 * 1024
 
@@ -60,9 +70,18 @@ def prepare_env(pod: PodInputs) -> list[dict[str, Any]]:
         "DO_NOT_TRACK": "1",
         "HOME": TMP_DIR,
     }
-    if not pod.settings.hub.xet:
-        own["HF_HUB_DISABLE_XET"] = "1"
-    return _entries(contract_env(pod) | own)
+    return _entries(contract_env(pod) | own | _way_to_the_hub(pod.settings.hub))
+
+
+def _way_to_the_hub(hub: HubSettings) -> dict[str, str]:
+    """Return proxies and certificate authorities, where there are such."""
+    wanted = {
+        "HTTPS_PROXY": hub.https_proxy,
+        "HTTP_PROXY": hub.http_proxy,
+        "NO_PROXY": hub.no_proxy,
+        "SSL_CERT_FILE": f"{CA_DIR}/{CA_KEY}" if hub.ca_config_map else "",
+    }
+    return {name: value for name, value in wanted.items() if value}
 
 
 def server_env(pod: PodInputs) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from genmodel_operator.api.quantity import format_gib
 from genmodel_operator.resources.pod_inputs import PodInputs
 from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
+    CA_DIR,
+    CA_KEY,
     CACHE_DIR,
     KEYS_DIR,
     MODELS_DIR,
@@ -35,6 +37,7 @@ def volumes(pod: PodInputs) -> list[dict[str, Any]]:
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": format_gib(pod.plan.shm_gib)}},
         {"name": "token", "secret": _token_secret(pod)},
         *_key_volumes(pod),
+        *_authorities(pod),
     ]
 
 
@@ -67,13 +70,21 @@ def _key_volumes(pod: PodInputs) -> list[dict[str, Any]]:
     return [{"name": KEYS_VOLUME, "secret": {"secretName": ref.name, "defaultMode": READABLE_BY_GROUP}}]
 
 
-def prepare_mounts() -> list[dict[str, Any]]:
+def _authorities(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return the certificate authorities' ConfigMap; without it the pod waits, and says for what."""
+    name = pod.settings.hub.ca_config_map
+    return [{"name": "ca", "configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}}] if name else []
+
+
+def prepare_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the mounts of ``prepare``: the only container that sees the token."""
+    authorities = [{"name": "ca", "mountPath": CA_DIR, "readOnly": True}] if pod.settings.hub.ca_config_map else []
     return [
         {"name": "runtime", "mountPath": RUNTIME_DIR},
         {"name": "weights", "mountPath": MODELS_DIR},
         {"name": "tmp", "mountPath": TMP_DIR},
         {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True},
+        *authorities,
     ]
 
 

@@ -178,24 +178,49 @@ def test_the_platforms_limits_reach_the_guard() -> None:
     assert read == Limits(body_bytes=2 * 1024**2, choices=3, inputs=4, media_hosts=("images.example",))
 
 
+WAY_TO_THE_HUB = {"HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+
+
 @pytest.mark.parametrize(
     ("hub", "want"),
     [
         pytest.param(HubSettings(), {"HF_ENDPOINT": "https://huggingface.co"}, id="the default"),
         pytest.param(
-            HubSettings(endpoint="http://mirror", xet=False),
-            {"HF_ENDPOINT": "http://mirror", "HF_HUB_DISABLE_XET": "1"},
-            id="a mirror without Xet",
+            HubSettings(endpoint="http://mirror", no_proxy=".svc,10.0.0.0/8"),
+            {"HF_ENDPOINT": "http://mirror", "NO_PROXY": ".svc,10.0.0.0/8"},
+            id="a mirror",
+        ),
+        pytest.param(
+            HubSettings(https_proxy="http://proxy:3128", http_proxy="http://proxy:3129", ca_config_map="authorities"),
+            {
+                "HF_ENDPOINT": "https://huggingface.co",
+                "HTTPS_PROXY": "http://proxy:3128",
+                "HTTP_PROXY": "http://proxy:3129",
+                "SSL_CERT_FILE": "/etc/genmodel/ca/ca.crt",
+            },
+            id="a proxy with its own authority",
         ),
     ],
 )
-def test_only_prepare_knows_the_hub(hub: HubSettings, want: dict[str, str]) -> None:
+def test_only_prepare_knows_the_hub_and_the_way_to_it(hub: HubSettings, want: dict[str, str]) -> None:
     revision = frozen(settings=Settings(hub=hub))
-    seen = {k: v for k, v in env_of(prepare_of(revision)).items() if k in {"HF_ENDPOINT", "HF_HUB_DISABLE_XET"}}
-    assert seen == want
+    assert {k: v for k, v in env_of(prepare_of(revision)).items() if k in WAY_TO_THE_HUB} == want
     server = env_of(server_of(revision))
     assert server["HF_HUB_OFFLINE"] == "1"
-    assert "HF_ENDPOINT" not in server
+    assert WAY_TO_THE_HUB.isdisjoint(server)
+
+
+def test_certificate_authorities_are_mounted_where_there_are_such() -> None:
+    with_them = frozen(settings=Settings(hub=HubSettings(ca_config_map="authorities")))
+    want_volume = {
+        "name": "ca",
+        "configMap": {"name": "authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]},
+    }
+    assert want_volume in pod_of(with_them)["volumes"]
+    want_mount = {"name": "ca", "mountPath": "/etc/genmodel/ca", "readOnly": True}
+    assert want_mount in prepare_of(with_them)["volumeMounts"]
+    assert want_mount not in server_of(with_them)["volumeMounts"]
+    assert "ca" not in {volume["name"] for volume in pod_of(frozen())["volumes"]}
 
 
 def test_the_models_own_hub_wins() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from genmodel_runtime.contract import ExitCode, RuntimeReason
-from genmodel_runtime.hub import FetchFailed, OtherContent, TryAgain, problem, read_token
+from genmodel_runtime.credentials import read_token
+from genmodel_runtime.refusals import FetchFailed, OtherContent, TryAgain, problem
 
 ENDPOINT = "https://hub.example"
 NOW = 1_700_000_000.0

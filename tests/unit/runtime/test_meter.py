@@ -49,6 +49,26 @@ def test_a_standstill_lowers_the_rate() -> None:
     assert meter.seconds_without_progress() == 0
 
 
+@pytest.mark.parametrize(
+    ("total_bytes", "want_left"),
+    [pytest.param(10_000, None, id="nobody knows what is left"), pytest.param(1000, 0, id="but where all is there")],
+)
+def test_a_long_standstill_has_no_rate(total_bytes: int, want_left: float | None) -> None:
+    clock = Clock()
+    meter = Meter(total_bytes=total_bytes, clock=clock)
+    clock.now += 1
+    meter.count_received(1000)
+    clock.now += 3600
+    meter.note_progress()
+
+    assert meter.download() == Download(1000, total_bytes, bytes_per_second=0, seconds_left=want_left)
+    meter.count_received(500)
+    assert meter.download().bytes_per_second is None
+    clock.now += 1
+    meter.count_received(500)
+    assert meter.download().bytes_per_second == 1000
+
+
 def test_a_restarted_file_is_taken_back() -> None:
     meter = Meter(total_bytes=100, clock=Clock())
     meter.count_received(60)

@@ -3,9 +3,9 @@ import threading
 import pytest
 
 from genmodel_runtime.contract import ExitCode, Phase, RuntimeReason
-from genmodel_runtime.hub import FetchFailed, TryAgain
 from genmodel_runtime.meter import Meter
 from genmodel_runtime.patience import Interrupted, Patience, pause_seconds
+from genmodel_runtime.refusals import FetchFailed, TryAgain
 from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure
 
