@@ -10,14 +10,13 @@ import json
 import os
 import re
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from genmodel_runtime.answers import REQUEST_ID, App, Headers, Message, Receive, Refusal, Reply, Send
 from genmodel_runtime.console import say
 from genmodel_runtime.keys import KeyFolder
-from genmodel_runtime.limits import Limits, OverLimit, check_request
+from genmodel_runtime.limits import Limits, OverLimit, check_request, may_name_addresses
 from genmodel_runtime.routes import MESSAGES, MODELS, Audience, audience
 from genmodel_runtime.settings import KEYS_DIR_VARIABLE, GuardSettings, guard_settings
 
@@ -42,7 +41,7 @@ class ClientLeft(Exception):
     """The client went away before its request was whole."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Request:
     """What is decided on; header names are in lower case."""
 
@@ -62,7 +61,7 @@ class Request:
             raw_path=scope.get("raw_path") or scope["path"].encode(),
             headers=headers,
             peer=(scope.get("client") or ("", 0))[0],
-            id=given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex.encode(),
+            id=given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex().encode(),
         )
 
     @property
@@ -218,7 +217,7 @@ def _check_document(body: bytes, path: str, limits: Limits) -> None:
     except ValueError as error:
         raise Refusal(400, f"the body is not valid JSON: {error}", "invalid_json") from None
     try:
-        check_request(document, path=path, limits=limits)
+        check_request(document, path=path, limits=limits, has_addresses=may_name_addresses(body))
     except OverLimit as error:
         raise Refusal(400, str(error), "over_limit", param=error.field) from None
 

@@ -32,7 +32,11 @@ def test_api_keys_from_a_missing_secret_to_a_rotated_one(platform: Platform) -> 
     platform.assert_shown(
         "locked",
         reason="ApiKeysUnusable",
-        words=("nobody is let in: the Secret has no entries", f"into each entry of the Secret {SECRET}"),
+        words=(
+            "nobody is let in: the Secret has no entries",
+            "spec.access.apiKeysSecretRef",
+            "into each entry of that Secret",
+        ),
         event="Warning ApiKeysUnusable",
         row={"READY": "False", "REPLICAS": "0/1"},
     )

@@ -185,7 +185,7 @@ PODS: tuple[PodSituation, ...] = (
     PodSituation(
         "an engine that answers, but without API keys",
         Reason.API_KEYS_UNUSABLE,
-        "nobody is let in: the Secret has no entries; put one API key into each entry of the Secret",
+        "nobody is let in: the Secret has no entries; put one API key into each entry of that Secret",
         server=RUNNING,
         runtime=told("Serving", access={"keys": 0, "unusable": [], "problem": "the Secret has no entries"}),
     ),

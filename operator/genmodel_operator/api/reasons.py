@@ -244,7 +244,7 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.API_KEYS_UNUSABLE: ReasonInfo(
         _PERSON,
         "spec.access.apiKeysSecretRef: the engine answers, and nobody is let in: {detail}",
-        "put one API key into each entry of the Secret {secret}; it is seen within two minutes, without a restart",
+        "put one API key into each entry of that Secret; it is seen within two minutes, without a restart",
     ),
     Reason.DEVICE_UNHEALTHY: ReasonInfo(
         _PERSON,

@@ -11,7 +11,7 @@ from genmodel_operator.causes.pods import container_statuses, has_lost_its_place
 from genmodel_operator.causes.progress import member, progress
 from genmodel_operator.causes.refusal import creation_refused
 from genmodel_operator.causes.termination import termination_cause
-from genmodel_runtime.contract import KEYS_DIR, PREPARE_CONTAINER, SERVER_CONTAINER, Phase
+from genmodel_runtime.contract import PREPARE_CONTAINER, SERVER_CONTAINER, Phase
 
 PROBE_SECONDS = 30.0
 """How long an engine that answers may be not ready for the cluster; the kubelet asks each 5 s."""
@@ -90,7 +90,7 @@ def _unnoticed(pod: Object, container: Object, runtime: Object, evidence: Eviden
         return None
     problem = member(runtime, "access").get("problem")
     if problem:
-        return because(Reason.API_KEYS_UNUSABLE, detail=problem, secret=_keys_secret(pod))
+        return because(Reason.API_KEYS_UNUSABLE, detail=problem)
     waited = evidence.seconds_since(runtime.get("since"))
     if waited is None or waited < PROBE_SECONDS:
         return None
@@ -98,12 +98,3 @@ def _unnoticed(pod: Object, container: Object, runtime: Object, evidence: Eviden
     why = str(seen.get("note")) if seen else "the kubelet has not said why"
     detail = f"the engine answers, and the pod is not ready: {why}"
     return because(Reason.PROBE_FAILING, container=container["name"], detail=detail)
-
-
-def _keys_secret(pod: Object) -> str:
-    """Return the name of the Secret that the server has its API keys from."""
-    spec = pod.get("spec", {})
-    mounts = (mount for found in spec.get("containers") or [] for mount in found.get("volumeMounts") or [])
-    name = next((mount["name"] for mount in mounts if mount.get("mountPath") == KEYS_DIR), None)
-    volumes = {found["name"]: found for found in spec.get("volumes") or []}
-    return str(volumes.get(name, {}).get("secret", {}).get("secretName", "?"))

@@ -56,7 +56,7 @@ def lines_of(document: Any) -> tuple[str, ...]:
         ),
         pytest.param(
             manifest(task="Chat"),
-            "m.yaml: spec.task: 'Chat': Input should be 'Auto', 'Generate' or 'Embed'",
+            "m.yaml: spec.task: 'Chat': Input should be 'Auto', 'Generate', 'Embed' or 'Score'",
             id="a word that is not in the enum",
         ),
         pytest.param({**manifest(), "spec": {}}, "m.yaml: spec.model: is missing", id="no model"),

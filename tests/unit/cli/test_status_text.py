@@ -89,10 +89,13 @@ def test_the_request_can_be_pasted() -> None:
     ) in text
 
 
-def test_an_embedding_model_and_one_with_keys_are_asked_otherwise() -> None:
+def test_embedding_models_rerankers_and_those_with_keys_are_asked_otherwise() -> None:
     raw = a_raw_model(SERVING, status=PLANNED | {"model": FACTS | {"task": "Embed"}})
     assert "/v1/embeddings \\" in status_text(a_story(raw), STYLE)
     assert '"input": ["Hello"]}' in status_text(a_story(raw), STYLE)
+    reranker = a_raw_model(SERVING, status=PLANNED | {"model": FACTS | {"task": "Score"}})
+    assert "/v1/rerank \\" in status_text(a_story(reranker), STYLE)
+    assert '"documents": ["Good morning", "Good night"]}' in status_text(a_story(reranker), STYLE)
     raw["spec"]["access"] = {"apiKeysSecretRef": {"name": "keys"}}
     with_keys = replace(a_story(a_raw_model(SERVING, status=PLANNED)), raw=raw)
     assert '-H "Authorization: Bearer $API_KEY" \\' in status_text(with_keys, STYLE)

@@ -266,6 +266,8 @@ async def test_a_client_that_leaves_before_its_request_is_whole_costs_nothing(ap
         (b'{"\\u006e": 3}', "over_limit", "n", "n is above the limit of 2"),
         ('{"n": 3}'.encode("utf-16"), "over_limit", "n", "n is above the limit of 2"),
         (b'{"messages": [{"image_url": "file:///x"}]}', "over_limit", "image_url", "file: are not read"),
+        (b'{"messages": [{"image_\\u0075rl": "file:///x"}]}', "over_limit", "image_url", "file: are not read"),
+        ('{"messages":[{"image_url":"file:/x"}]}'.encode("utf-16-le"), "over_limit", "image_url", "file: are not read"),
         (b"{", "invalid_json", None, "not valid JSON"),
         (b'{"n": ' + b"1" * 90 + b"}", "over_limit", "n", "n is above"),
         (b"\xff\xfe\xff", "invalid_json", None, "not valid JSON"),
