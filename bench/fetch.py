@@ -86,7 +86,8 @@ def write_model(folder: Path) -> Path:
     """Write a model with one large file of random bytes."""
     folder.mkdir()
     for path, content in without(llama_files(), WEIGHTS).items():
-        (folder / path).write_bytes(content)
+        if "/" not in path:
+            (folder / path).write_bytes(content)
     with (folder / WEIGHTS).open("wb") as stream:
         for _ in range(SIZE_BYTES // 2**24):
             stream.write(os.urandom(2**24))
