@@ -20,10 +20,10 @@ from tests.fakes.runtime_pod import ROOT, RuntimeProcess, running
 REPOSITORY = "acme/large"
 WEIGHTS = "model.safetensors"
 SIZE_BYTES = 1024**3
-ROUNDS = 3
-LIMITED_BYTES_PER_SECOND = 50_000_000
+ROUNDS = 2
+LIMITED_BYTES_PER_SECOND = 100_000_000
 """What a storage gives to one connection, in the second part."""
-LINKS = {"loopback": None, "50 MB/s for each connection": LIMITED_BYTES_PER_SECOND}
+LINKS = {"loopback": None, "100 MB/s for each connection": LIMITED_BYTES_PER_SECOND}
 MEMORY = "/dev/shm"
 """Source and target lie in memory: the link is measured, not the disk."""
 
@@ -69,7 +69,7 @@ class Source:
 
 def measure() -> dict[str, dict[str, str]]:
     """Return all figures: rates by link, hashing, and what is fetched again after a kill."""
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {"processes that want a processor": {"before": busy()}}
     with TemporaryDirectory(prefix="genmodel-bench-", dir=MEMORY) as name:
         folder = Path(name)
         model = write_model(folder / "model")
@@ -79,14 +79,21 @@ def measure() -> dict[str, dict[str, str]]:
         with serving(model, LIMITED_BYTES_PER_SECOND) as source:
             rows["killed at half"] = killed_at_half(source, folder / "killed")
         rows["hashing"] = hashing(model / WEIGHTS)
+    rows["processes that want a processor"]["after"] = busy()
     return rows
+
+
+def busy() -> str:
+    """Return the load of the last minute: above the number of cores, all figures are smaller than they could be."""
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 def write_model(folder: Path) -> Path:
     """Write a model with one large file of random bytes."""
     folder.mkdir()
     for path, content in without(llama_files(), WEIGHTS).items():
-        (folder / path).write_bytes(content)
+        if "/" not in path:
+            (folder / path).write_bytes(content)
     with (folder / WEIGHTS).open("wb") as stream:
         for _ in range(SIZE_BYTES // 2**24):
             stream.write(os.urandom(2**24))
@@ -186,9 +193,10 @@ def _hash(hasher: Hasher, path: Path) -> None:
 
 
 def _gib_per_second(action: Callable[[], object]) -> str:
+    """Return the rate by processor time, which other processes beside do not change much."""
     best = float("inf")
     for _ in range(ROUNDS):
-        started = time.monotonic()
+        started = sum(os.times()[:4])
         action()
-        best = min(best, time.monotonic() - started)
-    return f"{SIZE_BYTES / best / 2**30:.2f} GiB/s on a core"
+        best = min(best, sum(os.times()[:4]) - started)
+    return f"{SIZE_BYTES / best / 2**30:.2f} GiB/s of a core"

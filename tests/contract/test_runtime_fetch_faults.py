@@ -19,7 +19,7 @@ from genmodel_runtime.settings import PrepareSettings
 from tests.fakes.hub import Access, HubServer
 from tests.fakes.hub_models import a_repository, llama_files, without
 from tests.fakes.hub_store import Repository
-from tests.fakes.runtime_pod import fetch_settings, free_port
+from tests.fakes.runtime_pod import fetch_settings, free_port, prepare_environ, running
 
 WEIGHTS = "model.safetensors"
 SIZE = 3_000_000
@@ -312,6 +312,45 @@ def test_a_volume_that_cannot_be_written(hub: HubServer, tmp_path: Path) -> None
     assert prepare(settings) == ExitCode.NEEDS_A_PERSON
     assert termination(settings)["reason"] == "VolumeNotWritable"
     assert str(settings.paths.models_dir) in termination(settings)["message"]
+
+
+def remount(volume: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(volume)], check=True)
+
+
+def test_a_read_only_volume_serves_what_is_complete_and_takes_nothing_new(hub: HubServer, tiny_volume: Path) -> None:
+    complete = a_repository("acme/small", {"config.json": b"{}", WEIGHTS: bytes(100_000)})
+    missing = a_repository("acme/other", {"config.json": b"{}", WEIGHTS: bytes(200_000)})
+    for repository in (complete, missing):
+        hub.store.add(repository)
+    assert prepare(fetch_settings(tiny_volume, hub.url, complete)) == ExitCode.DONE
+    hub.log()
+    remount(tiny_volume / "models", "ro")
+
+    assert prepare(fetch_settings(tiny_volume, hub.url, complete)) == ExitCode.DONE
+    settings = fetch_settings(tiny_volume, hub.url, missing)
+    assert prepare(settings) == ExitCode.NEEDS_A_PERSON
+    document = termination(settings)
+    assert (document["reason"], document["exitCode"]) == ("VolumeNotWritable", 11)
+    assert "Read-only file system" in document["message"]
+    assert str(settings.paths.models_dir) in document["message"]
+    assert hub.log() == []
+
+
+def test_a_volume_that_belongs_to_somebody_else(hub: HubServer, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving a folder away needs root")
+    models = tmp_path / "models"
+    models.mkdir(mode=0o755)
+    os.chown(models, 10002, 10002)
+    # Root without its usual right to write everywhere.
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    with running("prepare", root=tmp_path, environ=prepare_environ(hub.url, BIG), prefix=bound) as pod:
+        assert pod.wait() == 11
+        document = pod.termination()
+
+    assert document["reason"] == "VolumeNotWritable"
+    assert f"user 0, group 0 cannot write to the volume {models}: Permission denied" in document["message"]
 
 
 def test_two_pods_on_one_volume_fetch_once(hub: HubServer, tmp_path: Path) -> None:

@@ -1,32 +1,19 @@
 """The ways from a pod to the Hub: proxies, mirrors with their own authority, and none at all."""
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.pki import Authority, write_certificate
+from tests.fakes.addresses import noting, seen
 from tests.fakes.hub import HubServer
 from tests.fakes.hub_models import a_repository, llama_files
 from tests.fakes.relay import Relay
 from tests.fakes.runtime_pod import RuntimeProcess, prepare_environ, running
 
 SHARDED = a_repository("acme/sharded", llama_files(shards=3))
-
-GUARD = """
-import json, os, sys
-
-def note(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
-        address = arguments[1] if event == "socket.connect" else arguments[:2]
-        with open(os.environ["SEEN"], "a") as stream:
-            print(json.dumps([event, str(address[0]), str(address[1])]), file=stream)
-
-sys.addaudithook(note)
-"""
-"""Writes down every address that a process connects to and every name that it looks up."""
 
 
 @pytest.fixture
@@ -114,26 +101,13 @@ def test_an_unknown_authority_is_said(hub: HubServer, tmp_path: Path, certificat
     assert "certificate" in failure["message"].lower()
 
 
-def guarded(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    (folder / "guard").mkdir(exist_ok=True)
-    (folder / "guard/sitecustomize.py").write_text(GUARD)
-    return {**environ, "SEEN": str(folder / "seen")}
-
-
-def seen(folder: Path) -> set[tuple[str, str]]:
-    """Return the addresses that the process asked for or connected to."""
-    path = folder / "seen"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {(host, port) for _, host, port in map(json.loads, lines)}
-
-
 def test_with_a_mirror_inside_nobody_else_is_asked(hub: HubServer, tmp_path: Path) -> None:
-    environ = guarded(tmp_path, prepare_environ(hub.url, SHARDED, HOME=str(tmp_path)))
-    with running("prepare", root=tmp_path / "pod", environ=environ, python_path=[tmp_path / "guard"]) as pod:
+    environ = noting(tmp_path / "notes", prepare_environ(hub.url, SHARDED, HOME=str(tmp_path)))
+    with running("prepare", root=tmp_path / "pod", environ=environ, python_path=[tmp_path / "notes"]) as pod:
         assert fetched(pod)
 
     ports = {url.rsplit(":", 1)[1] for url in (hub.url, hub.cdn_url)}
-    assert seen(tmp_path) == {("127.0.0.1", port) for port in ports}
+    assert seen(tmp_path / "notes") == {("127.0.0.1", port) for port in ports}
 
 
 def test_a_filled_volume_needs_no_network_at_all(hub: HubServer, tmp_path: Path) -> None:
@@ -141,12 +115,12 @@ def test_a_filled_volume_needs_no_network_at_all(hub: HubServer, tmp_path: Path)
     with running("prepare", root=tmp_path / "pod", environ=environ) as pod:
         assert fetched(pod)
     hub.log()
-    offline = guarded(tmp_path, {**environ, "HF_ENDPOINT": "https://huggingface.co"})
-    with running("prepare", root=tmp_path / "pod", environ=offline, python_path=[tmp_path / "guard"]) as pod:
+    offline = noting(tmp_path / "notes", {**environ, "HF_ENDPOINT": "https://huggingface.co"})
+    with running("prepare", root=tmp_path / "pod", environ=offline, python_path=[tmp_path / "notes"]) as pod:
         assert fetched(pod)
         assert "complete on the volume" in pod.log
 
-    assert seen(tmp_path) == set()
+    assert seen(tmp_path / "notes") == set()
     assert hub.log() == []
 
 
@@ -160,9 +134,9 @@ def test_a_filled_volume_in_a_namespace_without_network(hub: HubServer, tmp_path
         assert fetched(pod)
 
 
-def test_the_guard_sees_what_goes_elsewhere(tmp_path: Path) -> None:
-    environ = guarded(tmp_path, prepare_environ("http://no-such-hub.invalid:81", SHARDED))
-    with running("prepare", root=tmp_path / "pod", environ=environ, python_path=[tmp_path / "guard"]) as pod:
+def test_the_notes_have_what_goes_elsewhere(tmp_path: Path) -> None:
+    environ = noting(tmp_path / "notes", prepare_environ("http://no-such-hub.invalid:81", SHARDED))
+    with running("prepare", root=tmp_path / "pod", environ=environ, python_path=[tmp_path / "notes"]) as pod:
         pod.wait_until(lambda: pod.is_up() and pod.status()["failure"] is not None)
 
-    assert ("no-such-hub.invalid", "81") in seen(tmp_path)
+    assert ("no-such-hub.invalid", "81") in seen(tmp_path / "notes")
