@@ -4,9 +4,8 @@ Reasons are part of the API. The documentation is generated from this table, and
 the only way to make a message, so that no message can leave out what its reason promises.
 """
 
-from enum import StrEnum
-
 from genmodel_operator.api.reason_info import ReasonInfo, Severity
+from genmodel_operator.api.reason_names import Reason
 from genmodel_operator.api.runtime_reasons import RUNTIME_TABLE
 from genmodel_runtime.contract import RuntimeReason
 
@@ -21,81 +20,6 @@ __all__ = [
     "info",
     "while_another_serves",
 ]
-
-
-class Reason(StrEnum):
-    """Reasons of the operator; those of the runtime are in ``RuntimeReason`` and in the table."""
-
-    # resolve
-    RESOLVED = "Resolved"
-    HUB_UNREACHABLE = "HubUnreachable"
-    HUB_RATE_LIMITED = "HubRateLimited"
-    MODEL_NOT_FOUND = "ModelNotFound"
-    MODEL_GATED = "ModelGated"
-    MODEL_DISABLED = "ModelDisabled"
-    REVISION_NOT_FOUND = "RevisionNotFound"
-    TOKEN_REJECTED = "TokenRejected"
-    TOKEN_SECRET_MISSING = "TokenSecretMissing"
-    TOKEN_SECRET_FORBIDDEN = "TokenSecretForbidden"
-    METADATA_INVALID = "MetadataInvalid"
-    TASK_UNSUPPORTED = "TaskUnsupported"
-    PICKLE_ONLY = "PickleOnly"
-    GGUF_ONLY = "GGUFOnly"
-    NO_WEIGHTS = "NoWeights"
-    ADAPTER_REPOSITORY = "AdapterRepository"
-    DRAFT_MODEL = "DraftModel"
-    REMOTE_CODE_REQUIRED = "RemoteCodeRequired"
-    ARCHITECTURE_UNSUPPORTED = "ArchitectureUnsupported"
-    QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
-    # size
-    PLANNED = "Planned"
-    CACHE_NOT_COMPUTABLE = "CacheNotComputable"
-    CONTEXT_TOO_LONG = "ContextTooLong"
-    PRECISION_NOT_AVAILABLE = "PrecisionNotAvailable"
-    NO_FIT = "NoFit"
-    NO_CANDIDATE_NODES = "NoCandidateNodes"
-    # apply
-    NAME_CONFLICT = "NameConflict"
-    WAITING_FOR_CLEANUP = "WaitingForCleanup"
-    NAMESPACE_TERMINATING = "NamespaceTerminating"
-    REFUSED_BY_CLUSTER = "RefusedByCluster"
-    OPERATOR_FORBIDDEN = "OperatorForbidden"
-    POD_TEMPLATE_REFUSED = "PodTemplateRefused"
-    SPEC_INVALID = "SpecInvalid"
-    CONTESTED = "Contested"
-    # observe
-    PODS_PENDING = "PodsPending"
-    POD_CREATION_REFUSED = "PodCreationRefused"
-    QUOTA_EXCEEDED = "QuotaExceeded"
-    UNSCHEDULABLE = "Unschedulable"
-    WAITING_FOR_NODE = "WaitingForNode"
-    IMAGE_PULL_FAILED = "ImagePullFailed"
-    CONTAINER_CONFIG_FAILED = "ContainerConfigFailed"
-    POD_SETUP_FAILED = "PodSetupFailed"
-    DOWNLOADING = "Downloading"
-    VERIFYING = "Verifying"
-    LOADING = "Loading"
-    COMPILING = "Compiling"
-    WARMING_UP = "WarmingUp"
-    WEIGHTS_READY = "WeightsReady"
-    OUT_OF_MEMORY = "OutOfMemory"
-    POD_CRASHED = "PodCrashed"
-    PROBE_FAILING = "ProbeFailing"
-    DEVICE_UNHEALTHY = "DeviceUnhealthy"
-    POD_EVICTED = "PodEvicted"
-    NODE_LOST = "NodeLost"
-    STARTING = "Starting"
-    ROLLING_OUT = "RollingOut"
-    MAKING_ROOM = "MakingRoom"
-    SCALING = "Scaling"
-    SERVING = "Serving"
-    SUSPENDED = "Suspended"
-    RETRYING = "Retrying"
-    # only while true
-    BRANCH_MOVED = "BranchMoved"
-    FOLLOWING_FAILED = "FollowingFailed"
-    NEWER_ENGINE = "NewerEngine"
-    NEWER_RENDERING = "NewerRendering"
 
 
 AnyReason = Reason | RuntimeReason
@@ -252,6 +176,16 @@ TABLE: dict[str, ReasonInfo] = {
         "{path}: {detail}",
         "correct spec.podTemplate; kubectl explain pod.spec tells what it takes",
     ),
+    Reason.CLAIM_NOT_FOUND: ReasonInfo(
+        _PERSON,
+        "spec.cache.persistentVolumeClaim: the claim {claim} {detail}",
+        "create it in the namespace {namespace}, or leave claimName out and the operator creates one",
+    ),
+    Reason.CLAIM_NOT_SHAREABLE: ReasonInfo(
+        _PERSON,
+        "spec.replicas: {replicas} pods cannot share the claim {claim}, which is ReadWriteOncePod",
+        "set spec.replicas to 1, or use a claim that is ReadWriteMany (or ReadWriteOnce, for pods on one node)",
+    ),
     Reason.SPEC_INVALID: ReasonInfo(
         _PERSON,
         "{detail}",
@@ -304,6 +238,12 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.COMPILING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WEIGHTS_READY: ReasonInfo(_GOOD, "the weights are on the node and verified"),
+    Reason.WEIGHTS_ON_CLAIM: ReasonInfo(_GOOD, "the weights are on the claim {claim} and verified{more}"),
+    Reason.WEIGHTS_KEPT: ReasonInfo(
+        _GOOD,
+        "the model {name} is deleted, and the claim {claim} keeps its weights for the next model of that name",
+        "kubectl -n {namespace} delete pvc {claim} frees the space",
+    ),
     Reason.OUT_OF_MEMORY: ReasonInfo(
         _PERSON,
         "the container {container} was killed at its memory limit of {limit}",

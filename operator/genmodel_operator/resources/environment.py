@@ -8,7 +8,7 @@ from genmodel_operator.engines.environment import stall_seconds, startup_seconds
 from genmodel_operator.resources.literal import literal
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod_inputs import PodInputs
-from genmodel_runtime.contract import CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, Env
+from genmodel_runtime.contract import CONTRACT, TMP_DIR, TOKEN_DIR, TOKEN_KEY, WEIGHTS_PRESENT, Env
 
 
 def contract_env(pod: PodInputs) -> dict[str, str]:
@@ -32,7 +32,9 @@ def contract_env(pod: PodInputs) -> dict[str, str]:
 
 
 def prepare_env(pod: PodInputs) -> list[dict[str, Any]]:
-    """Return the environment of ``prepare``: the only container that knows the Hub."""
+    """Return the environment of ``prepare``: the only container that knows the Hub, where it fetches."""
+    if not pod.fetches:
+        return _entries(contract_env(pod) | {Env.WEIGHTS.value: WEIGHTS_PRESENT, "HOME": TMP_DIR})
     hub = pod.model.spec.source.hub if pod.model.spec.source else None
     own = {
         "HF_ENDPOINT": hub.endpoint if hub and hub.endpoint else pod.settings.hub.endpoint,
