@@ -143,10 +143,22 @@ def test_pods_beyond_the_node_of_their_claim_say_so(world: OperatorWorld, team: 
         team,
         "m",
         reason="Unschedulable",
-        words=("all pods that use the claim m-weights have to be on one node", "ReadWriteMany"),
+        words=("all pods that use the claim m-weights have to be on one node", "unless it is ReadWriteMany"),
         event="Normal Unschedulable",
         row={"READY": "False", "REPLICAS": "4/5"},
         seconds=120,
+    )
+
+
+def test_a_claim_without_a_volume_is_named(world: OperatorWorld, team: str) -> None:
+    world.wish(team, "m", cache={"persistentVolumeClaim": {"storageClassName": "no-such-class"}})
+    world.assert_shown(
+        team,
+        "m",
+        reason="Unschedulable",
+        words=("the claim m-weights has no volume yet", "kubectl describe pvc m-weights"),
+        event="Normal Unschedulable",
+        row={"READY": "False"},
     )
 
 

@@ -12,6 +12,8 @@ from genmodel_operator.causes.node import lost_place
 from genmodel_operator.causes.pods import container_statuses
 from genmodel_operator.causes.termination import parse_termination, termination_cause
 
+_UNBOUND, _APART = "PersistentVolumeClaim", "pod affinity"
+"""Words of the scheduler."""
 _OVER = ("Failed", "Succeeded")
 
 
@@ -36,7 +38,7 @@ class Weights:
     def cause(self, runtimes: Mapping[str, Object], evidence: Evidence = NOTHING) -> Cause:
         """Return what the download is at, or why it does not go on."""
         alive = [pod for pod in self.pods if _phase(pod) not in _OVER]
-        now = first_cause(None, alive, runtimes, evidence) if alive else None
+        now = self.told_of(first_cause(None, alive, runtimes, evidence)) if alive else None
         if now is not None and not now.says_little:
             return now
         before = last_failure(self.pods, evidence)
@@ -44,9 +46,16 @@ class Weights:
 
     def told_of(self, cause: Cause) -> Cause:
         """Return the cause with what the claim has to do with it."""
-        if cause.reason is not Reason.UNSCHEDULABLE or not self.is_for_one_node:
+        if cause.reason is not Reason.UNSCHEDULABLE:
             return cause
-        words = f"all pods that use the claim {self.claim} have to be on one node; one that is ReadWriteMany takes more"
+        if _UNBOUND in cause.message:
+            words = f"the claim {self.claim} has no volume yet: kubectl describe pvc {self.claim} says why"
+        elif _APART in cause.message and self.is_for_one_node:
+            words = (
+                f"all pods that use the claim {self.claim} have to be on one node; a ReadWriteMany claim allows more"
+            )
+        else:
+            return cause
         return Cause(cause.reason, f"{cause.message}; {words}")
 
 

@@ -154,14 +154,26 @@ def test_a_claim_that_cannot_be_used() -> None:
     assert found["Stalled"][0] == "True"
 
 
+APART = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match pod affinity rules."
+UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+
+
 @pytest.mark.parametrize(
-    ("one_node", "want"),
-    [pytest.param(True, True, id="for one node"), pytest.param(False, False, id="for many")],
+    ("complete", "one_node", "said", "want_words"),
+    [
+        pytest.param(True, True, APART, "mistral-weights have to be on one node", id="beyond the node of the claim"),
+        pytest.param(True, False, APART, "", id="a claim for many has nothing to do with it"),
+        pytest.param(True, True, "0/2 nodes are available: 2 Insufficient cpu.", "", id="no room at all"),
+        pytest.param(False, True, UNBOUND, "mistral-weights has no volume yet: kubectl describe pvc", id="no volume"),
+    ],
 )
-def test_pods_without_a_node_are_told_of_the_claim(one_node: bool, want: bool) -> None:
-    found = shown(weights(complete=True, one_node=one_node), pods=[a_pod(conditions=[UNSCHEDULABLE])])
+def test_pods_without_a_node_are_told_of_the_claim(complete: bool, one_node: bool, said: str, want_words: str) -> None:
+    unplaced = a_pod("f", conditions=[UNSCHEDULABLE | {"message": said}])
+    pods = {"pods": [unplaced]} if complete else {}
+    found = shown(weights(*([] if complete else [unplaced]), complete=complete, one_node=one_node), **pods)
     assert found["Ready"][1] == "Unschedulable"
-    assert ("mistral-weights have to be on one node" in found["Ready"][2]) is want
+    assert want_words in found["Ready"][2]
+    assert ("claim" in found["Ready"][2]) is bool(want_words)
 
 
 @pytest.mark.parametrize(
