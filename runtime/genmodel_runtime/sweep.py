@@ -96,14 +96,13 @@ def _is_old(note: Path, used: InUse) -> bool:
 def _remove(models_dir: Path, commit: str, used: InUse) -> bool:
     """Remove one commit under its lock; whoever wants it at the same time notes that first, and then waits."""
     volume, note = Volume(models_dir, commit), models_dir / NOTES / commit
-    (models_dir / ".partial").mkdir(exist_ok=True)
+    volume.create()
     with volume.try_lock() as is_free:
         if not is_free or not _is_old(note, used):
             return False
         # First the mark of completeness: what is left by a power cut is not served.
         volume.forget_manifest()
-        if volume.model_dir.is_dir():
-            shutil.rmtree(volume.model_dir)
+        shutil.rmtree(volume.model_dir)
         note.unlink(missing_ok=True)
         volume.remove_partials()
     say(f"removed commit {commit}, which no model uses any more")
