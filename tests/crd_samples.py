@@ -37,6 +37,10 @@ def _hub(**hub: Any) -> dict[str, Any]:
     return manifest(source={"hub": hub})
 
 
+def _claim(**claim: Any) -> dict[str, Any]:
+    return manifest(cache={"persistentVolumeClaim": claim})
+
+
 def _hub_secret(**reference: str) -> dict[str, Any]:
     return _hub(tokenSecretRef=reference)
 
@@ -97,6 +101,27 @@ SAMPLES = [
         "must be an address such as",
         _hub(endpoint="http://hub.mirror.svc:8080/api"),
         _hub(endpoint="https://me:secret@huggingface.co"),
+    ),
+    RuleSample(
+        ".spec.cache.persistentVolumeClaim",
+        "claimName is a claim that exists",
+        _claim(claimName="weights"),
+        _claim(claimName="weights", size="10Gi"),
+    ),
+    RuleSample(
+        ".spec.cache.persistentVolumeClaim.claimName",
+        "must be the name of a claim",
+        _claim(claimName="team-a.weights"),
+        _claim(claimName="Weights"),
+    ),
+    RuleSample(
+        ".spec.cache.persistentVolumeClaim.storageClassName",
+        "must be the name of a StorageClass",
+        _claim(storageClassName="fast.ssd"),
+        _claim(storageClassName="fast ssd"),
+    ),
+    RuleSample(
+        ".spec.cache.persistentVolumeClaim.size", "must be a size such as", _claim(size="1.5Ti"), _claim(size="a lot")
     ),
     *_secret_samples(
         ".spec.source.hub.tokenSecretRef",

@@ -89,6 +89,12 @@ class Platform:
     def clear_hub_faults(self) -> None:
         self._post("/_clear", {})
 
+    def hub_log(self) -> list[dict[str, Any]]:
+        """What was asked of the Hub since the last look."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.hub_port}/_log", timeout=10) as answer:
+            found: list[dict[str, Any]] = json.loads(answer.read())
+        return found
+
     def _post(self, path: str, body: dict[str, Any]) -> None:
         data = json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.hub_port}{path}", data=data, method="POST")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import AnyReason, Reason, explain, while_another_serves
 from genmodel_operator.api.v1alpha1 import (
+    CacheStatus,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -27,8 +28,9 @@ from genmodel_operator.api.v1alpha1 import (
 from genmodel_operator.causes import Cause, Evidence, Object, first_cause, has_weights, is_ready
 from genmodel_operator.causes.pods import is_over
 from genmodel_operator.causes.progress import member, whole
+from genmodel_operator.causes.weights import Weights
 
-RESOLVE, SIZE, APPLY, OBSERVE = "resolve", "size", "apply", "observe"
+RESOLVE, SIZE, WEIGHTS, APPLY, OBSERVE = "resolve", "size", "weights", "apply", "observe"
 MESSAGE_MAX_LENGTH = 4096
 """Conditions allow 32 KiB; nobody reads that much, and the object must stay small."""
 
@@ -64,6 +66,7 @@ class World:
         url: base URL of the endpoint, None before the Service exists.
         deployments: live Deployments by revision id.
         pods: live server pods of all revisions.
+        weights: how far the weights of the desired revision are, where they are on a claim.
         runtimes: the runtime's status document by pod name, where it could be read.
         evidence: what was read beside, about pods in trouble.
         failures: steps that could not go on.
@@ -81,6 +84,7 @@ class World:
     url: str | None = None
     deployments: Mapping[str, Object] = field(default_factory=dict)
     pods: Sequence[Object] = ()
+    weights: Weights | None = None
     runtimes: Mapping[str, Object] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     failures: Sequence[StepFailure] = ()
@@ -109,9 +113,12 @@ class World:
 
     def cause(self) -> Cause:
         """Return why the desired revision's pods do not answer."""
+        if self.weights is not None and not self.weights.is_complete:
+            return self.weights.cause(self.runtimes, self.evidence)
         revision = self.current or self.serving
         deployment = self.deployments.get(revision or "")
-        return first_cause(deployment, self.pods_of(revision), self.runtimes, self.evidence)
+        found = first_cause(deployment, self.pods_of(revision), self.runtimes, self.evidence)
+        return found if self.weights is None else self.weights.told_of(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
         model=world.model,
         plan=world.plan,
         download=_download(world),
+        cache=_cache(world),
         measured=_measured(model, world),
         endpoint=EndpointStatus(url=world.url, served_model_name=name) if world.url else None,
         revision=_revision(model, world) if serving else None,
@@ -161,43 +169,6 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
         ready_replicas=ready,
         selector=_selector(name, serving) if serving else None,
     )
-
-
-_TOLD_BY_EVENTS = {
-    ConditionType.READY.value,
-    ConditionType.MODEL_RESOLVED.value,
-    ConditionType.PLANNED.value,
-    ConditionType.DRIFTED.value,
-    ConditionType.UPDATE_AVAILABLE.value,
-}
-_TOLD_BY_OTHERS = {Reason.PODS_PENDING.value, Reason.STARTING.value}
-
-
-def eventful_conditions(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
-    """Return the conditions whose status or reason changed and that deserve an Event.
-
-    The others repeat the reason of ``Ready``; that pods are made and placed is told by the cluster itself.
-    A model that is resolved and planned at once has one Event that says both.
-    """
-    known = {condition.type: (condition.status, condition.reason) for condition in before}
-    changed = {
-        condition.type: condition
-        for condition in after
-        if condition.type in _TOLD_BY_EVENTS
-        and condition.reason not in _TOLD_BY_OTHERS
-        and known.get(condition.type) != (condition.status, condition.reason)
-    }
-    planned, resolved = changed.get(ConditionType.PLANNED), changed.get(ConditionType.MODEL_RESOLVED)
-    if planned and resolved and {planned.reason, resolved.reason} == {Reason.PLANNED, Reason.RESOLVED}:
-        del changed[ConditionType.MODEL_RESOLVED]
-        message = f"{resolved.message}; {planned.message}"[:MESSAGE_MAX_LENGTH]
-        changed[ConditionType.PLANNED] = planned.model_copy(update={"message": message})
-    return list(changed.values())
-
-
-def is_told_by_the_cluster(conditions: Sequence[Condition]) -> bool:
-    """Return whether ``Ready`` only says that pods are made and placed, which the cluster tells itself."""
-    return any(found.type == ConditionType.READY and found.reason in _TOLD_BY_OTHERS for found in conditions)
 
 
 def _selector(name: str, revision: str) -> str:
@@ -261,7 +232,21 @@ def _planned(world: World) -> list[_Verdict]:
     return [_Verdict(ConditionType.PLANNED, ConditionStatus.TRUE, Reason.PLANNED, message)]
 
 
+def _on_claim(world: World, weights: Weights) -> _Verdict:
+    if weights.is_complete:
+        more = "; it stays when the model is deleted" if weights.is_kept else ""
+        message = explain(Reason.WEIGHTS_ON_CLAIM, claim=weights.claim, more=more)
+        return _Verdict(ConditionType.WEIGHTS_READY, ConditionStatus.TRUE, Reason.WEIGHTS_ON_CLAIM, message)
+    cause = weights.cause(world.runtimes, world.evidence)
+    return _Verdict(ConditionType.WEIGHTS_READY, ConditionStatus.FALSE, cause.reason, cause.message)
+
+
 def _weights(model: GenerativeModel, world: World) -> list[_Verdict]:
+    failure = world.failure(WEIGHTS)
+    if failure is not None:
+        return [_failed(ConditionType.WEIGHTS_READY, failure)]
+    if world.weights is not None:
+        return [_on_claim(world, world.weights)]
     pods = [
         pod for pod in world.pods_of(world.current) if not pod["metadata"].get("deletionTimestamp") and not is_over(pod)
     ]
@@ -283,7 +268,7 @@ def _available(model: GenerativeModel, world: World) -> _Verdict:
     if ready > 0:
         return _Verdict(ConditionType.AVAILABLE, ConditionStatus.TRUE, Reason.SERVING, _serving(world, ready, desired))
     if desired == 0:
-        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, Reason.SUSPENDED, explain(Reason.SUSPENDED))
+        return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, Reason.SUSPENDED, _suspended(world))
     reason, message = _hindrance(world)
     return _Verdict(ConditionType.AVAILABLE, ConditionStatus.FALSE, reason, message)
 
@@ -300,12 +285,18 @@ def _hindrance(world: World) -> tuple[AnyReason, str]:
 def _ready(model: GenerativeModel, world: World) -> _Verdict:
     desired = model.spec.desired_replicas
     if not world.failures and desired == 0:
-        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, explain(Reason.SUSPENDED))
+        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, _suspended(world))
     ready = world.ready_pods(world.current)
     at_home = world.current is not None and world.current == world.serving
     if not world.failures and at_home and ready >= desired:
         return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING, _serving(world, ready, desired))
     return _not_ready(world, ready, desired)
+
+
+def _suspended(world: World) -> str:
+    """Return that nothing is to serve, with what becomes of weights on a claim, which are brought all the same."""
+    told = explain(Reason.SUSPENDED)
+    return told if world.weights is None else f"{told}; {_on_claim(world, world.weights).message}"
 
 
 def _serving(world: World, ready: int, desired: int) -> str:
@@ -357,7 +348,7 @@ def _download(world: World) -> DownloadStatus | None:
     """Return the progress of the pod that has least, or None where nothing is downloaded."""
     told = [
         member(world.runtimes.get(pod["metadata"]["name"], {}), "download")
-        for pod in world.pods_of(world.current)
+        for pod in (*world.pods_of(world.current), *(world.weights.pods if world.weights else ()))
         if not has_weights(pod)
     ]
     found = [
@@ -371,6 +362,11 @@ def _download(world: World) -> DownloadStatus | None:
         if (total := whole(download, "bytesTotal"))
     ]
     return min(found, key=lambda download: download.bytes_done, default=None)
+
+
+def _cache(world: World) -> CacheStatus | None:
+    weights = world.weights
+    return CacheStatus(claim_name=weights.claim, kept=weights.is_kept) if weights else None
 
 
 def _measured(model: GenerativeModel, world: World) -> MeasuredStatus | None:

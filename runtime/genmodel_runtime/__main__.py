@@ -1,4 +1,4 @@
-"""Command line of the runtime: ``prepare`` in the init container, ``serve`` beside the engine.
+"""Command line of the runtime: ``prepare`` in the init container, ``serve`` beside the engine, ``fetch`` in a Job.
 
 Everything a pod sets comes from the environment; the options below are only for running outside a
 pod, where its paths and ports belong to somebody else.
@@ -28,6 +28,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         if options.command == "prepare":
             return _prepare(overrides)
+        if options.command == "fetch":
+            return _fetch(overrides)
         return _serve(engine_args, overrides)
     except SettingsError as error:
         failure = Failure(RuntimeReason.CONTRACT_MISMATCH, str(error), ExitCode.NEEDS_A_PERSON)
@@ -41,6 +43,17 @@ def _prepare(overrides: Overrides) -> int:
 
     end_on_sigterm()
     return prepare(settings)
+
+
+def _fetch(overrides: Overrides) -> int:
+    settings = prepare_settings(os.environ, overrides)
+    from genmodel_runtime.prepare import end_on_sigterm  # noqa: PLC0415 - each command loads its own half
+    from genmodel_runtime.shared import fetch_shared  # noqa: PLC0415
+    from genmodel_runtime.sweep import in_use  # noqa: PLC0415
+
+    wanted = in_use(os.environ)
+    end_on_sigterm()
+    return fetch_shared(settings, wanted)
 
 
 def _serve(engine_args: Sequence[str], overrides: Overrides) -> int:
@@ -65,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     outside.add_argument("--root", type=Path, help="folder that the pod's paths are put below")
     outside.add_argument("--port", type=int, help="port of /livez, /readyz, /status and /metrics")
     commands.add_parser("prepare", parents=[outside], help="install the runtime and fetch the weights")
+    commands.add_parser("fetch", parents=[outside], help="bring the weights to a volume that several pods share")
     serving = commands.add_parser("serve", parents=[outside], help="run the engine; its arguments follow --")
     serving.add_argument("--engine-port", type=int, help="port that the engine is told to listen on")
     serving.add_argument("--propagation-seconds", type=float, help="pause between SIGTERM and the drain")

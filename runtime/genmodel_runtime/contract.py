@@ -35,6 +35,9 @@ TERMINATION_LOG_MAX_BYTES = 4096
 USER_ID = 10001
 """User, group and fsGroup of every process in a model's pod."""
 
+WEIGHTS_FETCH, WEIGHTS_PRESENT = "Fetch", "Present"
+"""Values of ``Env.WEIGHTS``."""
+
 # Drain and probes ----------------------------------------------------------------------------
 ENDPOINT_PROPAGATION_SECONDS = 15
 """After SIGTERM: answering with ``Connection: close`` while endpoints propagate."""
@@ -82,6 +85,10 @@ class Env(str, Enum):
     STARTUP_SECONDS = "GENMODEL_STARTUP_SECONDS"
     STALL_SECONDS = "GENMODEL_STALL_SECONDS"
     DRAIN_SECONDS = "GENMODEL_DRAIN_SECONDS"
+    WEIGHTS = "GENMODEL_WEIGHTS"
+    """``Fetch`` (as without it): this container brings the weights. ``Present``: a Job brings them to the volume."""
+    IN_USE = "GENMODEL_IN_USE"
+    """JSON object for the sweep of a shared volume: ``serving`` and ``kept`` commits, ``asOf`` seconds since 1970."""
     LIMITS = "GENMODEL_LIMITS"
     """JSON object: ``bodyBytes``, ``choices``, ``inputs``, ``mediaHosts``; what is absent has its default."""
 
@@ -125,6 +132,7 @@ class RuntimeReason(str, Enum):
     INTEGRITY_FAILED = "IntegrityFailed"
     VOLUME_FULL = "VolumeFull"
     VOLUME_NOT_WRITABLE = "VolumeNotWritable"
+    WEIGHTS_INCOMPLETE = "WeightsIncomplete"
     CONTRACT_MISMATCH = "ContractMismatch"
     BAD_ENGINE_ARGUMENT = "BadEngineArgument"
     ENGINE_UNSUPPORTED_ARCHITECTURE = "EngineUnsupportedArchitecture"

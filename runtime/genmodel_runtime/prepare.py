@@ -2,13 +2,14 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from genmodel_runtime.console import say
 from genmodel_runtime.contract import ExitCode, Phase
 from genmodel_runtime.endpoints import METRICS_TYPE, Answer, Route, RuntimeServer, json_answer
 from genmodel_runtime.install import install_runtime
 from genmodel_runtime.metrics import own_metrics
+from genmodel_runtime.present import wait_for_weights
 from genmodel_runtime.proxies import without_proxy
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.signals import on_end_signals
@@ -21,11 +22,16 @@ _TERMINATED = 128 + signal.SIGTERM
 
 def prepare(settings: PrepareSettings) -> int:
     """Run the step; return the exit code of the container."""
+    return run_step(settings, lambda state: _prepare(settings, state))
+
+
+def run_step(settings: PrepareSettings, work: Callable[[RuntimeState], Failure | None]) -> int:
+    """Do ``work``, and tell on the runtime's port how far it is; return the exit code of the container."""
     # What is written here is read by another container's user.
     os.umask(0o022)
     state = RuntimeState(Phase.CHECKING)
     with RuntimeServer(settings.port, _routes(state)):
-        failure = _prepare(settings, state)
+        failure = work(state)
         if failure is None:
             return int(ExitCode.DONE)
         state.fail(failure)
@@ -48,10 +54,11 @@ def _prepare(settings: PrepareSettings, state: RuntimeState) -> Failure | None:
             return None
     except VolumeBroken as error:
         return error.failure
-    return _fetch(settings, state, volume)
+    return fetch(settings, state, volume) if settings.fetches else wait_for_weights(settings, state, volume)
 
 
-def _fetch(settings: PrepareSettings, state: RuntimeState, volume: Volume) -> Failure | None:
+def fetch(settings: PrepareSettings, state: RuntimeState, volume: Volume) -> Failure | None:
+    """Bring the weights to the volume; return why that failed, None where they are there."""
     # The client reads its settings when it is imported; without this it would ask the Hub for
     # things of its own before our first request.
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genmodel_runtime import contract
-from genmodel_runtime.contract import Env
+from genmodel_runtime.contract import WEIGHTS_FETCH, WEIGHTS_PRESENT, Env
 from genmodel_runtime.drain import QUIET_SECONDS
 from genmodel_runtime.limits import Limits, read_limits
 
@@ -80,6 +80,11 @@ class PrepareSettings:
     """Time without one new byte after which a temporary error ends the process."""
     first_pause_seconds: float = 1
     longest_pause_seconds: float = 60
+    fetches: bool = True
+    """False: a Job brings the weights to a shared volume, and the Hub is never asked here."""
+    present_seconds: float = 600
+    """How long weights that another pod brings are waited for."""
+    present_poll_seconds: float = 2
 
     @property
     def allow(self) -> tuple[str, ...]:
@@ -150,6 +155,7 @@ def prepare_settings(environ: Mapping[str, str], overrides: Overrides) -> Prepar
         token_path=Path(token_path) if token_path else None,
         paths=overrides.paths,
         port=contract.RUNTIME_PORT if overrides.port is None else overrides.port,
+        fetches=_fetches(environ),
     )
 
 
@@ -232,6 +238,14 @@ def _allowed(environ: Mapping[str, str]) -> frozenset[str]:
     if unknown:
         raise SettingsError(f"{Env.ALLOW.value}: {unknown[0]!r} is none of {', '.join(_ALLOWED)}")
     return found
+
+
+def _fetches(environ: Mapping[str, str]) -> bool:
+    # Pods that older operators made do not say.
+    text = environ.get(Env.WEIGHTS.value, WEIGHTS_FETCH)
+    if text not in (WEIGHTS_FETCH, WEIGHTS_PRESENT):
+        raise SettingsError(f"{Env.WEIGHTS.value}: {text!r} is neither {WEIGHTS_FETCH} nor {WEIGHTS_PRESENT}")
+    return text == WEIGHTS_FETCH
 
 
 def _names(environ: Mapping[str, str]) -> tuple[str, ...]:

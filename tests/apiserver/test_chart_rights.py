@@ -31,6 +31,8 @@ NAMESPACED: set[Grant] = {
         )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },
+    *{("batch", "jobs", verb) for verb in ("get", "list", "watch", "create", "delete")},
+    *{("", "persistentvolumeclaims", verb) for verb in ("get", "list", "watch", "create", "patch")},
     *{("", "pods", verb) for verb in ("list", "watch")},
     *{("events.k8s.io", "events", verb) for verb in ("create", "list")},
     ("", "secrets", "get"),

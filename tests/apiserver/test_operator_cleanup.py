@@ -14,7 +14,7 @@ from tests.operator_world import L4_LABELS, OPERATOR_PORT, ROOT, OperatorWorld
 
 pytestmark = pytest.mark.apiserver
 
-KINDS = "deployments,replicasets,pods,services,controllerrevisions,networkpolicies,poddisruptionbudgets"
+KINDS = "deployments,replicasets,jobs,pods,services,controllerrevisions,networkpolicies,poddisruptionbudgets"
 
 
 def left(world: OperatorWorld, team: str) -> list[str]:

@@ -63,12 +63,17 @@ AMD_SETTINGS = Settings(
     engines=EngineSettings(rocm_image="docker.io/vllm/vllm-openai-rocm:v0.32.0", rocm_groups=[44, 109])
 )
 
+CLAIM_MODEL = a_model(cache={"persistentVolumeClaim": {"storageClassName": "fast"}})
+
 CASES = [
     pytest.param(
         "gpu", GPU_MODEL, some_facts(), ServedTask.GENERATE, GPU_PLAN, Settings(), id="chat model on two GPUs"
     ),
     pytest.param(
         "amd", a_model(), some_facts(), ServedTask.GENERATE, AMD_PLAN, AMD_SETTINGS, id="chat model on an AMD GPU"
+    ),
+    pytest.param(
+        "claim", CLAIM_MODEL, some_facts(), ServedTask.GENERATE, a_gpu_plan(), Settings(), id="weights on a claim"
     ),
     pytest.param("cpu", CPU_MODEL, CPU_FACTS, ServedTask.EMBED, a_cpu_plan(), CPU_SETTINGS, id="embeddings on CPU"),
 ]
@@ -90,7 +95,7 @@ def golden(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(Path(__file__).with_name(f"{name}.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["gpu", "amd", "cpu"])
+@pytest.mark.parametrize("name", ["gpu", "amd", "claim", "cpu"])
 def test_every_object_fits_its_schema(name: str) -> None:
     for child in golden(name):
         kubernetes_validate.validate(child, KUBERNETES_VERSION, strict=True)
@@ -103,9 +108,10 @@ def test_the_schema_check_sees_a_misspelt_field() -> None:
         kubernetes_validate.validate(service, KUBERNETES_VERSION, strict=True)
 
 
-@pytest.mark.parametrize("name", ["gpu", "amd", "cpu"])
+@pytest.mark.parametrize("name", ["gpu", "amd", "claim", "cpu"])
 def test_the_frozen_revision_is_what_runs(name: str) -> None:
-    controller_revision, deployment, *_ = golden(name)
+    found = {child["kind"]: child for child in golden(name)}
+    controller_revision, deployment = found["ControllerRevision"], found["Deployment"]
     revision = revision_from_object(controller_revision)
     assert revision.template == deployment["spec"]["template"]
     assert restricted_violations(revision.template["spec"]) == []

@@ -1,9 +1,12 @@
 """Reasons that tests of other things bring about: the file in which each is seen on a real control plane."""
 
-from genmodel_operator.api.reasons import Reason
+from genmodel_operator.api.reasons import AnyReason, Reason
+from genmodel_runtime.contract import RuntimeReason
 
-ELSEWHERE: dict[Reason, str] = {
+ELSEWHERE: dict[AnyReason, str] = {
     Reason.BRANCH_MOVED: "tests/apiserver/test_drift.py",
+    Reason.CLAIM_NOT_FOUND: "tests/apiserver/test_weights_on_claim.py",
+    Reason.CLAIM_NOT_SHAREABLE: "tests/apiserver/test_weights_on_claim.py",
     Reason.CONTESTED: "tests/apiserver/test_operator_contests.py",
     Reason.FOLLOWING_FAILED: "tests/apiserver/test_reasons_follow.py",
     Reason.MAKING_ROOM: "tests/apiserver/test_rollout.py",
@@ -12,4 +15,7 @@ ELSEWHERE: dict[Reason, str] = {
     Reason.OPERATOR_FORBIDDEN: "tests/apiserver/test_reasons_rights.py",
     Reason.POD_TEMPLATE_REFUSED: "tests/apiserver/test_pod_template.py",
     Reason.TOKEN_SECRET_FORBIDDEN: "tests/apiserver/test_reasons_rights.py",
+    Reason.WEIGHTS_KEPT: "tests/apiserver/test_weights_on_claim.py",
+    Reason.WEIGHTS_ON_CLAIM: "tests/apiserver/test_weights_on_claim.py",
+    RuntimeReason.WEIGHTS_INCOMPLETE: "tests/e2e/test_weights_on_claim.py",
 }

@@ -108,7 +108,7 @@ def test_what_lists_hold_is_in_the_reference_and_in_the_schema() -> None:
 
 def test_fields_of_the_reference() -> None:
     page = reference.api(build_crd())
-    assert "| `spec.replicas` | integer, 0 to 1000 | `1` | Pods that serve; 0 keeps everything but the pods. |" in page
+    assert "| `spec.replicas` | integer, 0 to 1000 | `1` | Pods that serve; 0 keeps everything but the pods, " in page
     assert "| `spec.model` | string, at most 193 characters | required |" in page
     assert "| `status.conditions[].status` | `True`, `False`, `Unknown` | required |" in page
 

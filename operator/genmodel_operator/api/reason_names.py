@@ -43,6 +43,8 @@ class Reason(StrEnum):
     REFUSED_BY_CLUSTER = "RefusedByCluster"
     OPERATOR_FORBIDDEN = "OperatorForbidden"
     POD_TEMPLATE_REFUSED = "PodTemplateRefused"
+    CLAIM_NOT_FOUND = "ClaimNotFound"
+    CLAIM_NOT_SHAREABLE = "ClaimNotShareable"
     SPEC_INVALID = "SpecInvalid"
     CONTESTED = "Contested"
     # observe
@@ -60,6 +62,8 @@ class Reason(StrEnum):
     COMPILING = "Compiling"
     WARMING_UP = "WarmingUp"
     WEIGHTS_READY = "WeightsReady"
+    WEIGHTS_ON_CLAIM = "WeightsOnClaim"
+    WEIGHTS_KEPT = "WeightsKept"
     OUT_OF_MEMORY = "OutOfMemory"
     POD_CRASHED = "PodCrashed"
     PROBE_FAILING = "ProbeFailing"

@@ -174,6 +174,16 @@ TABLE: dict[str, ReasonInfo] = {
         "{path}: {detail}",
         "correct spec.podTemplate; kubectl explain pod.spec tells what it takes",
     ),
+    Reason.CLAIM_NOT_FOUND: ReasonInfo(
+        _PERSON,
+        "spec.cache.persistentVolumeClaim: the claim {claim} {detail}",
+        "create it in the namespace {namespace}, or leave claimName out and the operator creates one",
+    ),
+    Reason.CLAIM_NOT_SHAREABLE: ReasonInfo(
+        _PERSON,
+        "spec.replicas: {replicas} pods cannot share the claim {claim}, which is ReadWriteOncePod",
+        "set spec.replicas to 1, or use a claim that is ReadWriteMany (or ReadWriteOnce, for pods on one node)",
+    ),
     Reason.SPEC_INVALID: ReasonInfo(
         _PERSON,
         "{detail}",
@@ -226,6 +236,12 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.COMPILING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WARMING_UP: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
     Reason.WEIGHTS_READY: ReasonInfo(_GOOD, "the weights are on the node and verified"),
+    Reason.WEIGHTS_ON_CLAIM: ReasonInfo(_GOOD, "the weights are on the claim {claim} and verified{more}"),
+    Reason.WEIGHTS_KEPT: ReasonInfo(
+        _GOOD,
+        "the model {name} is deleted, and the claim {claim} keeps its weights for the next model of that name",
+        "kubectl -n {namespace} delete pvc {claim} frees the space",
+    ),
     Reason.OUT_OF_MEMORY: ReasonInfo(
         _PERSON,
         "the container {container} was killed at its memory limit of {limit}",

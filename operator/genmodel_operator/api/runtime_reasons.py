@@ -17,10 +17,13 @@ RUNTIME_TABLE: dict[str, ReasonInfo] = {
         "{message}",
         "the file was fetched twice and differs from its hash: check the mirror or proxy on the way",
     ),
-    RuntimeReason.VOLUME_FULL: ReasonInfo(_PERSON, "{message}", "free or add disk space on the node"),
+    RuntimeReason.VOLUME_FULL: ReasonInfo(
+        _PERSON, "{message}", "free or add disk space on the node, or on the claim that the weights are on"
+    ),
     RuntimeReason.VOLUME_NOT_WRITABLE: ReasonInfo(
         _PERSON, "{message}", "the volume must be writable for user and group 10001"
     ),
+    RuntimeReason.WEIGHTS_INCOMPLETE: ReasonInfo(_PROGRESS, "{message}", "they are downloaded again by themselves"),
     RuntimeReason.CONTRACT_MISMATCH: ReasonInfo(
         _PERSON, "{message}", "operator and runtime are of different releases: use one image for both"
     ),

@@ -13,8 +13,10 @@ from pydantic import Field
 from genmodel_operator.api import labels
 from genmodel_operator.api.base import ApiModel, Rule, lacks, matches
 from genmodel_operator.api.v1alpha1_access import Access, SecretKeyRef, SecretRef
+from genmodel_operator.api.v1alpha1_cache import Cache, ClaimCache
 from genmodel_operator.api.v1alpha1_pod_template import PodTemplate, PodTemplateMetadata
 from genmodel_operator.api.v1alpha1_status import (
+    CacheStatus,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -38,6 +40,9 @@ __all__ = [
     "AcceleratorPolicy",
     "Access",
     "ApiModel",
+    "Cache",
+    "CacheStatus",
+    "ClaimCache",
     "Condition",
     "ConditionStatus",
     "ConditionType",
@@ -315,7 +320,10 @@ class GenerativeModelSpec(ApiModel):
     accelerator: Accelerator = Accelerator()
     """Limits what the planner may choose."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
-    """Pods that serve; 0 keeps everything but the pods."""
+    """Pods that serve; 0 keeps everything but the pods, and with a cache on a claim downloads the weights all the
+    same."""
+    cache: Cache | None = None
+    """Where weights live; absent: on the disk of each pod's node, for as long as the pod lives."""
     engine: Engine = Engine()
     """Escape hatch to the engine."""
     access: Access = Access()

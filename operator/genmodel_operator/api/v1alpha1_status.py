@@ -149,6 +149,16 @@ class DownloadStatus(ApiModel):
     """Estimate; absent: unknown."""
 
 
+class CacheStatus(ApiModel):
+    """The claim that the weights are on."""
+
+    claim_name: str
+    """Name of the PersistentVolumeClaim."""
+    kept: bool
+    """Whether the operator created it; it is left when the model is deleted, and used again by one of the same
+    name."""
+
+
 class MeasuredStatus(ApiModel):
     """What a running pod reported."""
 
@@ -233,6 +243,8 @@ class GenerativeModelStatus(ApiModel):
     """How the model is served, and why."""
     download: DownloadStatus | None = None
     """Progress of the download while there is one."""
+    cache: CacheStatus | None = None
+    """The claim that the weights are on; absent where each pod has its own."""
     measured: MeasuredStatus | None = None
     """What a running pod reported."""
     endpoint: EndpointStatus | None = None

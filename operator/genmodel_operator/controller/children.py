@@ -14,7 +14,7 @@ from genmodel_operator.controller.repair import is_held_back, note_write
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, DISRUPTION_BUDGET, POD, SERVICE, Kind
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, DISRUPTION_BUDGET, JOB, POD, SERVICE, Kind
 from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
@@ -38,9 +38,10 @@ async def gather(ctx: Context) -> None:
     ctx.service = services[0] if services else None
     ctx.serving = _serving(ctx.service)
     ctx.budget = next(iter(await _read(ctx, DISRUPTION_BUDGET)), None)
-    ctx.pods = [
-        pod for pod in await _read(ctx, POD) if pod["metadata"].get("labels", {}).get(labels.REVISION) is not None
-    ]
+    ctx.jobs = {str(found["metadata"]["name"]): found for found in await _read(ctx, JOB)}
+    pods = await _read(ctx, POD)
+    ctx.pods = [pod for pod in pods if revision_of(pod)]
+    ctx.fetchers = [pod for pod in pods if _is_fetcher(pod)]
 
 
 async def gather_live(ctx: Context) -> None:
@@ -101,6 +102,10 @@ def revision_of(found: Mapping[str, Any]) -> str:
     return str(found["metadata"].get("labels", {}).get(labels.REVISION, ""))
 
 
+def _is_fetcher(pod: Mapping[str, Any]) -> bool:
+    return bool(pod["metadata"].get("labels", {}).get(labels.COMPONENT_KEY) == labels.COMPONENT_FETCH)
+
+
 def _serving(service: Object | None) -> str | None:
     selector = (service or {}).get("spec", {}).get("selector") or {}
     revision = selector.get(labels.REVISION)
@@ -114,12 +119,12 @@ async def apply(ctx: Context) -> None:
     runnable = {revision.id: revision for revision in ctx.revisions}
     if ctx.current is not None:
         runnable[ctx.current.id] = ctx.current
-        await _write(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, ctx.current))
+        await write(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, ctx.current))
     for revision_id, replicas in decision.replicas.items():
-        if revision_id in runnable:
+        if revision_id in runnable and not ctx.waits_for_weights(runnable[revision_id]):
             await _apply_deployment(ctx, runnable[revision_id], replicas)
     if decision.service is not None:
-        ctx.service = await _write(ctx, SERVICE, build_service(ctx.model, decision.service))
+        ctx.service = await write(ctx, SERVICE, build_service(ctx.model, decision.service))
         if decision.service != ctx.serving:
             # Nothing tells us of our own write: what the switch leaves over goes in a run of its own.
             ctx.look_again(SWITCH_SECONDS)
@@ -140,8 +145,8 @@ async def _give_up_replaced(ctx: Context) -> None:
     if deployment is not None:
         # A pod that came up since it was read has changed its Deployment, and then it stays.
         version = deployment["metadata"].get("resourceVersion")
-        await _delete(ctx, DEPLOYMENT, deployment, resource_version=version)
-    await _delete(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, old))
+        await delete(ctx, DEPLOYMENT, deployment, resource_version=version)
+    await delete(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, old))
     ctx.pods = [pod for pod in ctx.pods if revision_of(pod) != old.id]
 
 
@@ -175,15 +180,15 @@ async def _decide(ctx: Context) -> RolloutDecision:
 
 async def _apply_deployment(ctx: Context, revision: Revision, replicas: int) -> None:
     desired = build_deployment(ctx.model, revision, replicas)
-    ctx.deployments[revision.id] = await _write(ctx, DEPLOYMENT, desired)
+    ctx.deployments[revision.id] = await write(ctx, DEPLOYMENT, desired)
 
 
 async def _apply_budget(ctx: Context) -> None:
     desired = build_disruption_budget(ctx.model)
     if desired is not None:
-        ctx.budget = await _write(ctx, DISRUPTION_BUDGET, desired)
+        ctx.budget = await write(ctx, DISRUPTION_BUDGET, desired)
     elif ctx.budget is not None:
-        await _delete(ctx, DISRUPTION_BUDGET, ctx.budget)
+        await delete(ctx, DISRUPTION_BUDGET, ctx.budget)
         ctx.budget = None
 
 
@@ -203,10 +208,10 @@ def _state(ctx: Context) -> RolloutState:
     )
 
 
-async def _write(ctx: Context, kind: Kind, desired: Object) -> Object:
+async def write(ctx: Context, kind: Kind, desired: Object) -> Object:
     """Return the live object after making it what we mean; no request at all where it is already."""
     wanted = with_desired_hash(desired)
-    live = await _known(ctx, kind, desired["metadata"]["name"])
+    live = await read_known(ctx, kind, desired["metadata"]["name"])
     if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
         return live
     try:
@@ -224,7 +229,7 @@ async def _put(ctx: Context, kind: Kind, wanted: Object, live: Object | None) ->
         written = await _create(ctx, kind, wanted)
         if written is not None:
             return note_write(ctx, kind, wanted, written)
-        live = await _live(ctx, kind, wanted["metadata"]["name"])
+        live = await read_live(ctx, kind, wanted["metadata"]["name"])
     if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
         return live
     return note_write(ctx, kind, wanted, await _apply(ctx, kind, wanted, live))
@@ -254,15 +259,15 @@ async def _apply(ctx: Context, kind: Kind, wanted: Object, live: Object | None) 
         return written if is_applied(written, wanted) else await ctx.tools.client.apply(kind, wanted)
 
 
-async def _known(ctx: Context, kind: Kind, name: str) -> Object | None:
+async def read_known(ctx: Context, kind: Kind, name: str) -> Object | None:
     """Return our object of this name as the cache has it, live at a resync; None where there is none."""
     cached = ctx.tools.cache.get(kind, ctx.namespace, name)
     if ctx.resync or (cached is not None and not _check_owner(ctx, kind, cached)):
-        return await _live(ctx, kind, name)
+        return await read_live(ctx, kind, name)
     return cached
 
 
-async def _live(ctx: Context, kind: Kind, name: str) -> Object | None:
+async def read_live(ctx: Context, kind: Kind, name: str) -> Object | None:
     """Return our live object of this name; raise where somebody else's has it."""
     try:
         live = await ctx.tools.client.get(kind, ctx.namespace, name)
@@ -305,15 +310,15 @@ def refusal(ctx: Context, kind: Kind, desired: Object, error: Invalid | Forbidde
 async def _remove(ctx: Context, decision: RolloutDecision) -> None:
     """Delete Deployments that nothing needs, then frozen revisions beyond those kept."""
     for revision_id in decision.remove:
-        await _delete(ctx, DEPLOYMENT, ctx.deployments.pop(revision_id))
+        await delete(ctx, DEPLOYMENT, ctx.deployments.pop(revision_id))
     current = ctx.current.id if ctx.current else None
     idle = [r for r in ctx.revisions if r.id not in ctx.deployments and r.id != current]
     for revision in idle[KEPT_REVISIONS:]:
         stale = build_controller_revision(ctx.model, revision)
-        await _delete(ctx, CONTROLLER_REVISION, stale)
+        await delete(ctx, CONTROLLER_REVISION, stale)
 
 
-async def _delete(ctx: Context, kind: Kind, found: Object, *, resource_version: str | None = None) -> None:
+async def delete(ctx: Context, kind: Kind, found: Object, *, resource_version: str | None = None) -> None:
     """Delete one of our objects; the uid keeps a successor of the same name safe, the version a changed one."""
     metadata = found["metadata"]
     with contextlib.suppress(NotFound):

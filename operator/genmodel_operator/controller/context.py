@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from genmodel_operator.api.reasons import AnyReason
 from genmodel_operator.api.v1alpha1 import GenerativeModel, UpstreamStatus
 from genmodel_operator.causes import Evidence
+from genmodel_operator.causes.weights import Weights
 from genmodel_operator.controller.contest import Contests
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import KubeClient
 from genmodel_operator.resources.revision import Revision
+from genmodel_operator.resources.storage import Claim
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
 from genmodel_operator.sizing.corrections import Corrections
@@ -93,6 +95,10 @@ class Context:
         budget: our live PodDisruptionBudget, None where there is none.
         deployments: our live Deployments by revision id.
         pods: live server pods.
+        jobs: our live download Jobs by name.
+        fetchers: pods of download Jobs.
+        claim: the live claim of a new revision.
+        weights: how far the weights of ``current`` are, where they are on a claim.
         runtimes: runtime status documents by pod name.
         evidence: what was read beside, about pods in trouble.
         failures: steps that could not go on.
@@ -122,6 +128,10 @@ class Context:
     budget: Object | None = None
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
+    jobs: dict[str, Object] = field(default_factory=dict)
+    fetchers: list[Object] = field(default_factory=list)
+    claim: Claim | None = None
+    weights: Weights | None = None
     runtimes: dict[str, Object] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
     failures: list[StepFailure] = field(default_factory=list)
@@ -149,6 +159,13 @@ class Context:
     def is_new(self, revision: Revision) -> bool:
         """Whether a revision is not frozen yet, or takes the place of another one of its name."""
         return self.replaced is not None or all(known.id != revision.id for known in self.revisions)
+
+    def waits_for_weights(self, revision: Revision) -> bool:
+        """Whether no pod of a revision is made yet, because its weights are on their way to a claim."""
+        if revision.fetch is None or revision.id in self.deployments:
+            return False
+        is_current = self.current is not None and revision.id == self.current.id
+        return is_current and (self.weights is None or not self.weights.is_complete)
 
     def look_again(self, after_seconds: float) -> None:
         """Ask for another look; the earliest wish wins."""

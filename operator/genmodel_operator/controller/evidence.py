@@ -119,6 +119,7 @@ async def look_closer(ctx: Context) -> None:
         return
     shown = ctx.current.id if ctx.current else ctx.serving
     pods = [pod for pod in ctx.pods if pod["metadata"].get("labels", {}).get(REVISION) == shown]
+    pods += ctx.weights.pods if ctx.weights is not None and not ctx.weights.is_complete else []
     now = ctx.tools.now()
     ctx.evidence = await source.read(pods, ctx.runtimes, now=now)
     if ctx.evidence.old_in_seconds is not None:

@@ -69,7 +69,7 @@ def parse_object(body: bytes) -> Object | None:
 
 async def observe(ctx: Context) -> None:
     """Ask the pods that come up how far they are, and the first ready one what it measured."""
-    asked = [pod for pod in ctx.pods if _is_coming_up(pod)]
+    asked = [pod for pod in (*ctx.pods, *ctx.fetchers) if _is_coming_up(pod)]
     if asked:
         ctx.look_again(POLL_SECONDS)
     if ctx.model.status.measured is None or _serves_another_revision(ctx):

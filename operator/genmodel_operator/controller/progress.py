@@ -5,7 +5,7 @@ from collections.abc import Callable
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.api.v1alpha1 import GenerativeModelStatus
 from genmodel_operator.controller.queue import Key
-from genmodel_operator.status import is_told_by_the_cluster
+from genmodel_operator.eventful import is_told_by_the_cluster
 
 PROGRESS_SECONDS = 10.0
 PROGRESS_SHARE = 0.05

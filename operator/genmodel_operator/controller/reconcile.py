@@ -15,7 +15,7 @@ from genmodel_operator.api.v1alpha1 import (
     GenerativeModelStatus,
     ModelStatus,
 )
-from genmodel_operator.controller import children, steps
+from genmodel_operator.controller import children, steps, weights
 from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.dry_run import try_new
@@ -28,13 +28,14 @@ from genmodel_operator.controller.queue import Key, Outcome
 from genmodel_operator.controller.replan import reconsider
 from genmodel_operator.controller.room import make_room
 from genmodel_operator.controller.updates import tell_of_updates
+from genmodel_operator.eventful import eventful_conditions
 from genmodel_operator.kube.errors import KubeError, NotFound
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.resources.names import service_url
 from genmodel_operator.resources.revision import model_status
 from genmodel_operator.sizing.plan import accelerator_display, plan_status
-from genmodel_operator.status import APPLY, OBSERVE, RESOLVE, SIZE, StepFailure, World, eventful_conditions, summarise
+from genmodel_operator.status import APPLY, OBSERVE, RESOLVE, SIZE, WEIGHTS, StepFailure, World, summarise
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,15 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (RESOLVE, follow),
     (SIZE, reconsider),
     (RESOLVE, steps.resolve),
+    (WEIGHTS, weights.find_claim),
     (SIZE, steps.size),
     (APPLY, try_new),
+    (WEIGHTS, weights.bring),
     (APPLY, make_room),
     (APPLY, children.apply),
     (OBSERVE, observe),
     (OBSERVE, look_closer),
+    (WEIGHTS, weights.mend),
     (OBSERVE, learn),
     (OBSERVE, tell_of_updates),
     (OBSERVE, check),
@@ -71,6 +75,7 @@ class Reconciler:
         self._pace = pace
         self._is_busy = is_busy
         self._watching_nodes: set[Key] = set()
+        self._alive: set[Key] = set()
 
     async def __call__(self, key: Key, resync: bool) -> Outcome:  # noqa: FBT001 - the queue's signature
         """Reconcile one model; return when to look again.
@@ -94,6 +99,7 @@ class Reconciler:
             return await self._refuse(key, found, error)
         if model.metadata.deletion_timestamp:
             return self._forget(key)
+        self._alive.add(key)
         ctx = Context(tools=self._tools, model=model, resync=resync)
         await self._run_steps(ctx)
         self._remember(key, ctx)
@@ -115,9 +121,20 @@ class Reconciler:
     def _forget(self, key: Key) -> Outcome:
         self._watching_nodes.discard(key)
         self._pace.forget(key)
+        if key in self._alive:
+            self._alive.discard(key)
+            self._tell_of_kept_claim(key)
         if self._tools.branches is not None:
             self._tools.branches.forget(key)
         return Outcome(forget=True)
+
+    def _tell_of_kept_claim(self, key: Key) -> None:
+        """Say on the claim of a model that was just deleted that it stays; the model's own Events go with it."""
+        claim = weights.kept_claim(self._tools.cache, key.namespace, key.name)
+        if claim is not None:
+            values = {"name": key.name, "namespace": key.namespace, "claim": claim["metadata"]["name"]}
+            message = explain(Reason.WEIGHTS_KEPT, **values)
+            self._events.record_about(claim, event_note(Reason.WEIGHTS_KEPT, message, self._tools.now()))
 
     async def _run_steps(self, ctx: Context) -> None:
         await children.gather(ctx)
@@ -217,6 +234,7 @@ def world_of(ctx: Context) -> World:
         url=service_url(ctx.name, ctx.namespace) if ctx.service else None,
         deployments=ctx.deployments,
         pods=ctx.pods,
+        weights=ctx.weights,
         runtimes=ctx.runtimes,
         evidence=ctx.evidence,
         failures=ctx.failures,

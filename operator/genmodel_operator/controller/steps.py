@@ -163,7 +163,7 @@ async def size(ctx: Context) -> None:
     _refuse(engine_for(plan).supports(ctx.facts))
     number = 1 + max((revision.number for revision in ctx.revisions), default=0)
     try:
-        ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number)
+        ctx.current = freeze(ctx.model, ctx.facts, ctx.task, plan, ctx.tools.settings, number=number, claim=ctx.claim)
     except PodTemplateError as error:
         raise Stalled(Reason.POD_TEMPLATE_REFUSED, path=error.path, detail=error.why) from error
 

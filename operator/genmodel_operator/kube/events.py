@@ -97,6 +97,19 @@ class EventRecorder:
             self._enqueue(build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC)))
         self._trim()
 
+    def record_about(self, obj: Mapping[str, Any], condition: Condition) -> None:
+        """Have an Event posted about another object than a model, unless the same was said lately."""
+        metadata = ObjectMeta.model_validate(obj["metadata"])
+        said = (metadata.uid, condition.reason, condition.message)
+        if self._is_repeated(said):
+            self._count("repeated")
+            return
+        self._said[said] = self._clock()
+        event = build_event(metadata, condition, instance=self._instance, now=datetime.now(UTC))
+        about = {"apiVersion": obj["apiVersion"], "kind": obj["kind"]}
+        self._enqueue({**event, "regarding": {**event["regarding"], **about}})
+        self._trim()
+
     def _enqueue(self, event: dict[str, Any]) -> None:
         try:
             self._waiting.put_nowait(event)

@@ -33,6 +33,8 @@ GENERATIVE_MODEL = Kind(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 CONTROLLER_REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+JOB = Kind("batch", "v1", "jobs", "Job")
+CLAIM = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 SECRET = Kind("", "v1", "secrets", "Secret")
@@ -40,5 +42,5 @@ CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 
-CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, POD)
+CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, JOB, CLAIM, POD)
 """Kinds that are watched by our label and remembered in the cache."""

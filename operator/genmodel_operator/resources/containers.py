@@ -13,7 +13,6 @@ from genmodel_operator.resources.volumes import (
     prepare_mounts,
     server_mounts,
 )
-from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
     HTTP_PORT,
     HTTP_PORT_NAME,
@@ -29,6 +28,9 @@ from genmodel_runtime.contract import (
 PREPARE_COMMAND = ("python3", "-m", "genmodel_runtime", "prepare")
 SERVER_COMMAND = ("python3", "-m", "genmodel_runtime", "serve", "--")
 """Found in the working directory, where ``prepare`` copied it: an image's own PYTHONPATH stays as it is."""
+
+FETCH_COMMAND = ("python3", "-m", "genmodel_runtime", "fetch")
+"""Of the Job that fills a claim."""
 
 PREPARE_CPU = "200m"
 PREPARE_MEMORY_GIB = 0.5
@@ -47,7 +49,7 @@ def prepare_container(pod: PodInputs) -> dict[str, Any]:
         "image": pod.settings.runtime_image,
         "command": list(PREPARE_COMMAND),
         "env": prepare_env(pod),
-        "resources": _prepare_resources(pod.plan),
+        "resources": _prepare_resources(pod),
         "volumeMounts": prepare_mounts(pod),
         **_common(pod),
     }
@@ -87,10 +89,10 @@ def _port(name: str, number: int) -> dict[str, Any]:
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _prepare_resources(plan: ServingPlan) -> dict[str, Any]:
+def _prepare_resources(pod: PodInputs) -> dict[str, Any]:
     return {
-        "requests": {"cpu": PREPARE_CPU, "memory": format_gib(PREPARE_MEMORY_GIB), **_disk_request(plan)},
-        "limits": {"memory": format_gib(PREPARE_MEMORY_LIMIT_GIB), **_disk_limit(plan)},
+        "requests": {"cpu": PREPARE_CPU, "memory": format_gib(PREPARE_MEMORY_GIB), **_disk_request(pod)},
+        "limits": {"memory": format_gib(PREPARE_MEMORY_LIMIT_GIB), **_disk_limit(pod)},
     }
 
 
@@ -101,17 +103,17 @@ def _server_resources(pod: PodInputs) -> dict[str, Any]:
     cpu = str(GPU_CORES_PER_DEVICE * plan.count) if plan.is_gpu else pod.settings.engines.cpu_request
     devices = {plan.resource: canonical_quantity(str(plan.count))} if plan.is_gpu else {}
     return {
-        "requests": {"cpu": canonical_quantity(cpu), **memory, **_disk_request(plan), **devices},
-        "limits": {**memory, **_disk_limit(plan), **devices},
+        "requests": {"cpu": canonical_quantity(cpu), **memory, **_disk_request(pod), **devices},
+        "limits": {**memory, **_disk_limit(pod), **devices},
     }
 
 
-def _disk_request(plan: ServingPlan) -> dict[str, str]:
-    return {"ephemeral-storage": format_gib(ephemeral_request_gib(plan))}
+def _disk_request(pod: PodInputs) -> dict[str, str]:
+    return {"ephemeral-storage": format_gib(ephemeral_request_gib(pod))}
 
 
-def _disk_limit(plan: ServingPlan) -> dict[str, str]:
-    return {"ephemeral-storage": format_gib(ephemeral_limit_gib(plan))}
+def _disk_limit(pod: PodInputs) -> dict[str, str]:
+    return {"ephemeral-storage": format_gib(ephemeral_limit_gib(pod))}
 
 
 def probes(start_seconds: int) -> dict[str, Any]:

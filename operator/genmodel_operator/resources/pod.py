@@ -9,6 +9,7 @@ from typing import Any
 from genmodel_operator.api import labels
 from genmodel_operator.resources.containers import prepare_container, server_container
 from genmodel_operator.resources.pod_inputs import PodInputs
+from genmodel_operator.resources.storage import Claim
 from genmodel_operator.resources.volumes import volumes
 from genmodel_operator.sizing.accelerators import AMD, taint_key, vendor_of
 from genmodel_operator.sizing.plan import ServingPlan
@@ -28,6 +29,8 @@ HOSTNAME_KEY = "kubernetes.io/hostname"
 def build_pod_template(pod: PodInputs) -> dict[str, Any]:
     """Return the pod template; it satisfies the restricted Pod Security Standard."""
     own_labels = labels.revision_labels(pod.model.metadata.name, pod.revision_id, pod.facts.commit)
+    if pod.claim is not None:
+        own_labels[labels.CLAIM] = pod.claim.label
     return {
         "metadata": {"labels": own_labels, "annotations": {DEFAULT_CONTAINER: SERVER_CONTAINER}},
         "spec": {
@@ -82,8 +85,11 @@ def placement(pod: PodInputs) -> dict[str, Any]:
         "labelSelector": {"matchLabels": labels.server_selector(pod.model.metadata.name, pod.revision_id)},
     }
     placed: dict[str, Any] = {"topologySpreadConstraints": [spread]}
-    if pod.plan.node_selector:
-        placed["affinity"] = {"nodeAffinity": node_affinity(pod.plan)}
+    affinity = {"nodeAffinity": node_affinity(pod.plan)} if pod.plan.node_selector else {}
+    if pod.claim is not None and pod.claim.is_for_one_node:
+        affinity["podAffinity"] = beside_others_of(pod.claim)
+    if affinity:
+        placed["affinity"] = affinity
     tolerated = tolerations(pod.plan)
     if tolerated:
         placed["tolerations"] = tolerated
@@ -99,6 +105,15 @@ def node_affinity(plan: ServingPlan) -> dict[str, Any]:
     return {
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
     }
+
+
+def beside_others_of(claim: Claim) -> dict[str, Any]:
+    """Return that a pod goes where others of its claim are: a second node could not mount the volume.
+
+    The first of them may go anywhere.
+    """
+    term = {"topologyKey": HOSTNAME_KEY, "labelSelector": {"matchLabels": {labels.CLAIM: claim.label}}}
+    return {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
 
 
 def tolerations(plan: ServingPlan) -> list[dict[str, Any]]:

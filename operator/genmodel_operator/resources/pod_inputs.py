@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from genmodel_operator.api.v1alpha1 import EnvVar, GenerativeModel
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
+from genmodel_operator.resources.storage import Claim
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
 
@@ -20,6 +21,8 @@ class PodInputs:
         engine_args: the whole command line of the engine.
         engine_env: what the engine needs, which the user may change.
         user_env: variables of ``spec.engine.env`` that are passed on.
+        claim: what the weights are on; None: a disk of the pod's own.
+        fetches: ``prepare`` brings the weights; False: a Job has brought them to the claim.
 
     """
 
@@ -34,3 +37,5 @@ class PodInputs:
     engine_args: tuple[str, ...]
     engine_env: dict[str, str]
     user_env: tuple[EnvVar, ...]
+    claim: Claim | None = None
+    fetches: bool = True

@@ -14,6 +14,7 @@ from genmodel_operator.resources.hashing import sha256_of
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod import PodInputs, build_pod_template
 from genmodel_operator.resources.pod_contract import with_pod_template
+from genmodel_operator.resources.storage import OWN_DISK, Place, claim_of
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
 
@@ -50,6 +51,7 @@ def render(
     *,
     revision_id: str,
     engine_image: str,
+    place: Place = OWN_DISK,
 ) -> dict[str, Any]:
     """Return the whole pod template; raises ``PodTemplateError`` where the user's part of it would break the pods."""
     engine = engine_for(plan)
@@ -67,6 +69,8 @@ def render(
         ),
         engine_env=engine.env(facts, plan, settings),
         user_env=tuple(overridden_env(model.spec.engine.env)[0]),
+        claim=place.claim,
+        fetches=place.fetches,
     )
     patch = model.spec.pod_template.model_dump(by_alias=True, exclude_defaults=True)
     return with_pod_template(build_pod_template(pod), patch, resource=plan.resource)
@@ -74,5 +78,7 @@ def render(
 
 def fingerprint(model: GenerativeModel, task: ServedTask, plan: ServingPlan, settings: Settings) -> str:
     """Return what tells renderings of the same wish and plan apart, in hex; the engine image is not part of it."""
-    template = render(model, _SAMPLE, task, plan, settings, revision_id=_ID, engine_image=_IMAGE)
+    claim = claim_of(model)
+    place = Place(claim, fetches=claim is None)
+    template = render(model, _SAMPLE, task, plan, settings, revision_id=_ID, engine_image=_IMAGE, place=place)
     return sha256_of(template)[:FINGERPRINT_LENGTH]

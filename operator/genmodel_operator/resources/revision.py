@@ -13,9 +13,11 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel, ModelStatus
 from genmodel_operator.engines import engine_for
 from genmodel_operator.engines.overrides import overridden_args, overridden_env
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
+from genmodel_operator.resources.fetch_pod import fetch_pod_template
 from genmodel_operator.resources.hashing import canonical_json, sha256_of
 from genmodel_operator.resources.names import child_metadata, child_name
 from genmodel_operator.resources.rendering import fingerprint, render
+from genmodel_operator.resources.storage import Claim, Place, claim_name, claim_of
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan, plan_from_json, plan_to_json
 
@@ -23,7 +25,7 @@ REVISION_ID_LENGTH = 10
 DATA_FORMAT = 1
 """Layout of the ControllerRevision's data; raised where an older operator would misread it."""
 
-_NOT_INPUTS = {"replicas", "suspend", "revision", "update_policy"}
+_NOT_INPUTS = {"replicas", "suspend", "revision", "update_policy", "cache"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Revision:
         template: the rendered pod template.
         overridden: entries of ``spec.engine`` that were not passed on.
         rendering: fingerprint of how the template was made; empty in revisions of releases that had none.
+        fetch: pod template of the download, where the weights are on a claim.
 
     """
 
@@ -58,12 +61,16 @@ class Revision:
     template: dict[str, Any]
     overridden: tuple[str, ...]
     rendering: str = ""
+    fetch: dict[str, Any] | None = None
 
 
 def inputs_of(model: GenerativeModel, commit: str) -> dict[str, Any]:
     """Return what makes a revision: values that differ from the defaults, so that a new field changes no hash."""
     spec = model.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_NOT_INPUTS)
     patch = {"podTemplate": spec.pop("podTemplate", {})}
+    if (claim := claim_name(model)) is not None:
+        # Size and class of a claim reach no pod.
+        spec["cache"] = {"claimName": claim}
     # What a user writes there is taken as written: an empty object can be a choice, as in emptyDir.
     inputs: dict[str, Any] = {"spec": _without_empties(spec) | (patch if any(patch.values()) else {}), "commit": commit}
     update = model.metadata.annotations.get(labels.UPDATE)
@@ -98,15 +105,23 @@ def freeze(
     settings: Settings,
     *,
     number: int,
+    claim: Claim | None = None,
 ) -> Revision:
     """Return a new revision: everything that its objects will ever be built from.
 
+    ``claim`` is the live claim, where the model's weights are on one.
     Raises ``PodTemplateError`` where ``spec.podTemplate`` would break the model's pods.
     """
     inputs = inputs_of(model, facts.commit)
     full_hash = inputs_hash(inputs)
     engine = engine_for(plan)
     image = model.spec.engine.image or engine.image(settings)
+    claim = claim or claim_of(model)
+
+    def rendered(place: Place) -> dict[str, Any]:
+        new_id = revision_id(full_hash)
+        return render(model, facts, task, plan, settings, revision_id=new_id, engine_image=image, place=place)
+
     return Revision(
         id=revision_id(full_hash),
         hash=full_hash,
@@ -117,10 +132,15 @@ def freeze(
         plan=plan,
         engine_image=image,
         engine_name=engine.name,
-        template=render(model, facts, task, plan, settings, revision_id=revision_id(full_hash), engine_image=image),
+        template=rendered(Place(claim, fetches=claim is None)),
         overridden=(*overridden_args(model.spec.engine.args)[1], *overridden_env(model.spec.engine.env)[1]),
         rendering=fingerprint(model, task, plan, settings),
+        fetch=None if claim is None else _fetch(model, facts.commit, claim, rendered(Place(claim))),
     )
+
+
+def _fetch(model: GenerativeModel, commit: str, claim: Claim, template: dict[str, Any]) -> dict[str, Any]:
+    return fetch_pod_template(template, model_name=model.metadata.name, commit=commit, claim=claim)
 
 
 def model_status(facts: ModelFacts, task: ServedTask) -> ModelStatus:
@@ -145,6 +165,8 @@ def build_controller_revision(model: GenerativeModel, revision: Revision) -> dic
     metadata = child_metadata(
         model, child_name(name, revision.id), labels.revision_labels(name, revision.id, revision.model.commit)
     )
+    if revision.fetch is not None:
+        metadata["labels"][labels.CLAIM] = revision.fetch["metadata"]["labels"][labels.CLAIM]
     plan = plan_to_json(revision.plan)
     metadata["annotations"] = {
         labels.INPUTS_HASH: revision.hash,
@@ -165,6 +187,7 @@ def build_controller_revision(model: GenerativeModel, revision: Revision) -> dic
             "template": revision.template,
             "overridden": list(revision.overridden),
             **({"rendering": revision.rendering} if revision.rendering else {}),
+            **({"fetch": revision.fetch} if revision.fetch else {}),
         },
     }
 
@@ -204,4 +227,5 @@ def _revision_from(found: Mapping[str, Any]) -> Revision:
         template=data["template"],
         overridden=tuple(data["overridden"]),
         rendering=data.get("rendering", ""),
+        fetch=data.get("fetch"),
     )

@@ -4,7 +4,6 @@ from typing import Any
 
 from genmodel_operator.api.quantity import format_gib
 from genmodel_operator.resources.pod_inputs import PodInputs
-from genmodel_operator.sizing.plan import ServingPlan
 from genmodel_runtime.contract import (
     CA_DIR,
     CA_KEY,
@@ -29,16 +28,25 @@ KEYS_VOLUME = "api-keys"
 
 def volumes(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the pod's volumes; every emptyDir has a limit, so that no pod fills its node."""
-    return [
+    found = [
         _empty_dir("runtime", RUNTIME_GIB),
-        _empty_dir("weights", pod.plan.ephemeral_gib),
+        _weights(pod),
         _empty_dir("cache", CACHE_GIB),
         _empty_dir("tmp", TMP_GIB),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": format_gib(pod.plan.shm_gib)}},
-        {"name": "token", "secret": _token_secret(pod)},
         *_key_volumes(pod),
-        *_authorities(pod),
     ]
+    return [*found, *_way_to_the_hub(pod)] if pod.fetches else found
+
+
+def _way_to_the_hub(pod: PodInputs) -> list[dict[str, Any]]:
+    return [{"name": "token", "secret": _token_secret(pod)}, *_authorities(pod)]
+
+
+def _weights(pod: PodInputs) -> dict[str, Any]:
+    if pod.claim is None:
+        return _empty_dir("weights", pod.plan.ephemeral_gib)
+    return {"name": "weights", "persistentVolumeClaim": {"claimName": pod.claim.name}}
 
 
 def asks_for_keys(pod: PodInputs) -> bool:
@@ -77,15 +85,21 @@ def _authorities(pod: PodInputs) -> list[dict[str, Any]]:
 
 
 def prepare_mounts(pod: PodInputs) -> list[dict[str, Any]]:
-    """Return the mounts of ``prepare``: the only container that sees the token."""
-    authorities = [{"name": "ca", "mountPath": CA_DIR, "readOnly": True}] if pod.settings.hub.ca_config_map else []
+    """Return the mounts of ``prepare``: the only container that sees the token, where it fetches."""
+    weights = {"name": "weights", "mountPath": MODELS_DIR}
     return [
         {"name": "runtime", "mountPath": RUNTIME_DIR},
-        {"name": "weights", "mountPath": MODELS_DIR},
+        weights if pod.fetches else {**weights, "readOnly": True},
         {"name": "tmp", "mountPath": TMP_DIR},
-        {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True},
-        *authorities,
+        *(_hub_mounts(pod) if pod.fetches else []),
     ]
+
+
+def _hub_mounts(pod: PodInputs) -> list[dict[str, Any]]:
+    """Return what is read on the way to the Hub: the token, and certificate authorities where the platform has any."""
+    token = {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True}
+    authorities = {"name": "ca", "mountPath": CA_DIR, "readOnly": True}
+    return [token, authorities] if pod.settings.hub.ca_config_map else [token]
 
 
 def server_mounts(pod: PodInputs) -> list[dict[str, Any]]:
@@ -101,11 +115,15 @@ def server_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     ]
 
 
-def ephemeral_request_gib(plan: ServingPlan) -> float:
-    """Return the disk that the pod needs from its first minute: its weights, and a little."""
-    return plan.ephemeral_gib + LOGS_GIB
+def ephemeral_request_gib(pod: PodInputs) -> float:
+    """Return the disk of its node that the pod needs from its first minute: its weights, and a little."""
+    return _weights_gib(pod) + LOGS_GIB
 
 
-def ephemeral_limit_gib(plan: ServingPlan) -> float:
+def _weights_gib(pod: PodInputs) -> float:
+    return pod.plan.ephemeral_gib if pod.claim is None else 0.0
+
+
+def ephemeral_limit_gib(pod: PodInputs) -> float:
     """Return the disk above which the pod is evicted: all its volumes full, and its logs."""
-    return plan.ephemeral_gib + RUNTIME_GIB + CACHE_GIB + TMP_GIB + LOGS_GIB
+    return _weights_gib(pod) + RUNTIME_GIB + CACHE_GIB + TMP_GIB + LOGS_GIB

@@ -85,7 +85,15 @@ async def test_every_watched_kind_is_listed_once_and_children_are_remembered(
     selectors = {selector for kind, _, selector in client.listed if kind not in ("Node", "GenerativeModel")}
     assert selectors == {labels.OWNED_SELECTOR}
     kinds = {kind for kind, _, _ in client.listed}
-    children = {"Deployment", "Service", "ControllerRevision", "PodDisruptionBudget", "Pod"}
+    children = {
+        "Deployment",
+        "Service",
+        "ControllerRevision",
+        "PodDisruptionBudget",
+        "Job",
+        "PersistentVolumeClaim",
+        "Pod",
+    }
     assert kinds == {"Node", "GenerativeModel"} | children
     assert len(cache.of_model(DEPLOYMENT, "n", "a")) == 1
     assert reports == [None]

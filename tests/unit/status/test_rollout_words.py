@@ -7,7 +7,8 @@ import pytest
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.api.v1alpha1 import Condition, ConditionType, UpstreamStatus
-from genmodel_operator.status import APPLY, RESOLVE, Notice, StepFailure, World, eventful_conditions, summarise
+from genmodel_operator.eventful import eventful_conditions
+from genmodel_operator.status import APPLY, RESOLVE, Notice, StepFailure, World, summarise
 from tests.builders import a_model
 from tests.builders_pods import (
     COMMIT,

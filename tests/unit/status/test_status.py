@@ -16,13 +16,12 @@ from genmodel_operator.api.v1alpha1 import (
     PlanStatus,
 )
 from genmodel_operator.api.v1alpha1_status import MemoryBreakdown
+from genmodel_operator.eventful import eventful_conditions, is_told_by_the_cluster
 from genmodel_operator.status import (
     RESOLVE,
     SIZE,
     StepFailure,
     World,
-    eventful_conditions,
-    is_told_by_the_cluster,
     summarise,
 )
 from tests.builders import a_model
