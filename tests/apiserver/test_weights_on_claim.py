@@ -143,7 +143,7 @@ def test_pods_beyond_the_node_of_their_claim_say_so(world: OperatorWorld, team: 
         team,
         "m",
         reason="Unschedulable",
-        words=("all pods that use the claim m-weights have to be on one node", "unless it is ReadWriteMany"),
+        words=("all pods that use the claim m-weights have to be on one node", "a ReadWriteMany claim allows more"),
         event="Normal Unschedulable",
         row={"READY": "False", "REPLICAS": "4/5"},
         seconds=120,

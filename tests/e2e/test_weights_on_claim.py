@@ -31,8 +31,8 @@ def disk(platform: Platform, tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a local volume; its class is called ``weights``."""
     if not isinstance(platform.cluster, Cluster):
         pytest.skip("the folder of a volume can be looked into on a node of our own only")
-    local = {"local": {"path": str(tmp_path)}, "nodeAffinity": {"required": ON_NODE}}
-    with a_volume(platform.cluster.kubectl, "weights", **local):
+    local, where = {"path": str(tmp_path)}, {"required": ON_NODE}
+    with a_volume(platform.cluster.kubectl, "weights", local=local, nodeAffinity=where):
         yield tmp_path
         platform.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
 

@@ -46,11 +46,11 @@ def claim(*modes: str, uid: str = UID, **metadata: Any) -> Object:
     }
 
 
-def job(kind: str = "", *, at: str = EARLIER, of: Revision = CURRENT, uid: str = UID, **annotations: str) -> Object:
+def job(kind: str = "", *, at: str = EARLIER, of: Revision = CURRENT, uid: str = UID, digest: str = "") -> Object:
     """A live Job in this state."""
     made = build_job(MODEL, of, uid)
     made["metadata"] |= {"uid": "job-1"}
-    made["metadata"]["annotations"] |= annotations
+    made["metadata"]["annotations"] |= {labels.DESIRED_HASH: digest} if digest else {}
     conditions = [{"type": kind, "status": "True", "lastTransitionTime": at}] if kind else []
     done = {"completionTime": at} if kind == "Complete" else {}
     return {**made, "status": {"conditions": conditions, **done}}
@@ -143,8 +143,8 @@ class TestBring:
         ("found", "want_again"),
         [
             pytest.param(job(), False, id="it runs"),
-            pytest.param(job(**{labels.DESIRED_HASH: "other"}), True, id="it runs for another wish"),
-            pytest.param(job("Complete", **{labels.DESIRED_HASH: "other"}), False, id="done in another way"),
+            pytest.param(job(digest="other"), True, id="it runs for another wish"),
+            pytest.param(job("Complete", digest="other"), False, id="done in another way"),
             pytest.param(job("Complete", uid="older"), True, id="done on an older claim of the name"),
             pytest.param(job("Failed", at=EARLIER), True, id="failed ten minutes ago"),
             pytest.param(job("Failed", at="2026-11-24T10:09:00Z"), False, id="failed a minute ago"),
