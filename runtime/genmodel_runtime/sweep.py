@@ -126,4 +126,6 @@ def _write(note: Path, claims: set[str]) -> None:
 
 
 def _bytes_below(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    """Return what a folder's files take of the disk; those on their way have holes."""
+    found = [path.lstat() for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    return sum(min(entry.st_size, entry.st_blocks * 512) for entry in found)
