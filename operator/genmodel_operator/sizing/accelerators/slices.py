@@ -2,7 +2,7 @@
 
 import re
 
-_PROFILE_GIB = re.compile(r"\d+g\.(?P<gib>\d{1,4})gb")
+_PROFILE_GIB = re.compile(r"(?<!\d)[1-9]\d*g\.(?P<gib>[1-9]\d{0,3})gb")
 _OF_NAME = 0.85
 """A slice has at least this much of the GB in its profile's name: 4.75 GiB of 5 (A100), 16 of 18 (H200)."""
 _LABEL_RANGE = (0.8, 1.1)

@@ -1,6 +1,6 @@
 """Whatever stands in labels, reading them never fails and never makes more of a device than it says."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genmodel_operator.sizing.accelerators import KNOWN_PRODUCTS, InventoryRules, read_inventory
@@ -32,9 +32,11 @@ LABELS = st.one_of(
     ),
 )
 DEVICES = st.dictionaries(st.sampled_from(RESOURCES), st.integers(0, 64).map(str), max_size=3)
+OF_NOTHING = nodes.KARPENTER_A10G | {"cloud.google.com/gke-gpu-partition-size": "0g.0gb"}
 RULES = st.booleans().map(lambda allowed: InventoryRules(plan_time_slices=allowed))
 
 
+@example(labels=OF_NOTHING, devices={"nvidia.com/gpu": "1"}, rules=InventoryRules())
 @given(labels=LABELS, devices=DEVICES, rules=RULES)
 def test_any_labels_are_read(labels: dict[str, str], devices: dict[str, str], rules: InventoryRules) -> None:
     inventory = read_inventory([labelled(labels, devices)], rules)
@@ -49,6 +51,7 @@ def test_any_labels_are_read(labels: dict[str, str], devices: dict[str, str], ru
         assert all(labels.get(key, "") == value for key, value in group.selector)
 
 
+@example(labels=OF_NOTHING, devices={"nvidia.com/gpu": "1"}, rules=InventoryRules())
 @given(labels=LABELS, devices=DEVICES, rules=RULES)
 def test_a_plan_is_made_or_refused(labels: dict[str, str], devices: dict[str, str], rules: InventoryRules) -> None:
     inventory = read_inventory([labelled(labels, devices)], rules)
