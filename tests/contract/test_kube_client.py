@@ -1,8 +1,7 @@
 """The client against a real API server: what is sent, what comes back, what each refusal becomes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,36 +33,12 @@ from genmodel_operator.kube.kinds import (
 )
 from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
-from tests.crd_cluster import install_crd
 from tests.extra_nodes import extra_nodes
+from tests.kube_client import connected
 
 pytestmark = pytest.mark.apiserver
 
 Object = dict[str, Any]
-
-
-@asynccontextmanager
-async def connected(kubeconfig: Path, **options: Any) -> AsyncIterator[KubeClient]:
-    client = await KubeClient.connect(Settings(), environ={"KUBECONFIG": str(kubeconfig)}, **options)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-@pytest.fixture(scope="module")
-def team(control_plane: Cluster) -> Iterator[str]:
-    install_crd(control_plane)
-    name = f"client-{uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-async def client(control_plane: Cluster) -> AsyncIterator[KubeClient]:
-    async with connected(control_plane.kubeconfig) as found:
-        yield found
 
 
 def a_service(team: str, name: str | None = None, *, port: int = 80, **fields: Any) -> Object:

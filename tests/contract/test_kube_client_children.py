@@ -1,15 +1,12 @@
 """What the client does with children that others change, against a real API server."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from genmodel_operator.kube.client import KubeClient
 from genmodel_operator.kube.errors import Invalid, NotFound
 from genmodel_operator.kube.kinds import CONTROLLER_REVISION, SERVICE
-from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
 
 pytestmark = pytest.mark.apiserver
@@ -25,21 +22,6 @@ DATA = {
     "long": "a: b # c\n- 'd' \"e\" \\ \t" * 20,
 }
 """Unsorted, with whole floats and characters that encoders write in different ways."""
-
-
-@pytest.fixture(scope="module")
-def team(control_plane: Cluster) -> Iterator[str]:
-    name = f"children-{uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-async def client(control_plane: Cluster) -> AsyncIterator[KubeClient]:
-    found = await KubeClient.connect(Settings(), environ={"KUBECONFIG": str(control_plane.kubeconfig)})
-    yield found
-    await found.close()
 
 
 async def test_a_controller_revision_can_be_patched_though_its_data_may_never_change(

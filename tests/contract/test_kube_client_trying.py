@@ -1,8 +1,6 @@
 """What the client tries without doing it, and what it writes for a person, on a real API server."""
 
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -10,28 +8,10 @@ from genmodel_operator.api import labels
 from genmodel_operator.kube.client import USER_MANAGER, KubeClient
 from genmodel_operator.kube.errors import AlreadyExists, Invalid, NotFound
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL, SERVICE
-from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
-from tests.crd_cluster import install_crd
 from tests.crd_samples import manifest
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture(scope="module")
-def team(control_plane: Cluster) -> Iterator[str]:
-    install_crd(control_plane)
-    name = f"trying-{uuid4().hex[:8]}"
-    control_plane.kubectl("create", "namespace", name)
-    yield name
-    control_plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-@pytest.fixture
-async def client(control_plane: Cluster) -> AsyncIterator[KubeClient]:
-    found = await KubeClient.connect(Settings(), environ={"KUBECONFIG": str(control_plane.kubeconfig)})
-    yield found
-    await found.close()
 
 
 def a_service(team: str, name: str, **spec: Any) -> dict[str, Any]:
