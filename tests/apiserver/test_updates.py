@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.operator_world import OperatorWorld
 from tests.rollout_world import pods_of, restarted, revision, uids
@@ -19,10 +21,10 @@ def image(world: OperatorWorld, team: str) -> str:
     return str(pod["spec"]["containers"][0]["image"])
 
 
-def genmodel(world: OperatorWorld, *arguments: str) -> subprocess.CompletedProcess[str]:
+def genmodel(world: OperatorWorld, *arguments: str, kubeconfig: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "genmodel_operator.cli", *arguments],
-        env={**os.environ, "KUBECONFIG": str(world.cluster.kubeconfig)},
+        env={**os.environ, "KUBECONFIG": str(kubeconfig or world.cluster.kubeconfig)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -91,4 +93,13 @@ def versions(world: OperatorWorld, team: str) -> dict[str, object]:
 def test_update_of_a_model_that_is_not_there(world: OperatorWorld, team: str) -> None:
     done = genmodel(world, "update", "nothing", "-n", team)
     assert (done.returncode, done.stdout) == (2, "")
+    assert f"genmodel: there is no model nothing in the namespace {team}" in done.stderr
+
+
+def test_without_a_namespace_it_is_that_of_the_current_context(world: OperatorWorld, team: str, tmp_path: Path) -> None:
+    found = yaml.safe_load(world.cluster.kubeconfig.read_text())
+    for context in found["contexts"]:
+        context["context"]["namespace"] = team
+    (tmp_path / "config").write_text(yaml.safe_dump(found))
+    done = genmodel(world, "update", "nothing", kubeconfig=tmp_path / "config")
     assert f"genmodel: there is no model nothing in the namespace {team}" in done.stderr

@@ -123,7 +123,7 @@ def _add_update(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "operator's present engine image and rendering and rolled out; the old one serves until it answers.",
     )
     update.add_argument("name", metavar="NAME", help="name of the model")
-    update.add_argument("-n", "--namespace", default="default", help="its namespace (default: default)")
+    update.add_argument("-n", "--namespace", help="its namespace (default: that of the current context)")
 
 
 def _add_estimate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from genmodel_operator.api import labels
-from genmodel_operator.cli.cluster import TIMEOUT_SECONDS, with_kubeconfig
+from genmodel_operator.cli.cluster import TIMEOUT_SECONDS, current_namespace, with_kubeconfig
 from genmodel_operator.cli.input import CommandError
 from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
 from genmodel_operator.kube.errors import Forbidden, KubeError, NotFound
@@ -12,12 +12,16 @@ from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.settings import Settings
 
 
-async def update(name: str, namespace: str, *, settings: Settings, environ: Mapping[str, str]) -> str:
-    """Accept what is new for a model and return what happens now; raise ``CommandError``."""
+async def update(name: str, namespace: str | None, *, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Accept what is new for a model and return what happens now; raise ``CommandError``.
+
+    Without a ``namespace`` it is that of the current context, as for kubectl.
+    """
     try:
         client = await KubeClient.connect(settings, environ=with_kubeconfig(environ), timeout_seconds=TIMEOUT_SECONDS)
     except ConnectionConfigError as error:
         raise CommandError(f"no cluster: {error}") from error
+    namespace = namespace or current_namespace(environ)
     try:
         value = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         await client.annotate(GENERATIVE_MODEL, namespace, name, {labels.UPDATE: value})
