@@ -146,6 +146,7 @@ EVERY_VALUE: dict[str, Any] = {
         "timeSlices": True,
     },
     "policy": {"allowedPrecisions": ["FP8"]},
+    "limits": {"bodyMib": 8, "choices": 4, "inputs": 64, "mediaHosts": ["images.example"]},
     "measurements": {"configMap": "learnt", "namespace": "platform"},
 }
 
@@ -155,7 +156,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "policy", "measurements")
+        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }

@@ -101,6 +101,7 @@ THEIRS = 'metadata: Object.metadata{labels: {"team.example/seen": "by-policy"}}'
 
 
 def test_what_a_policy_adds_on_admission_costs_no_write(world: OperatorWorld, team: str) -> None:
+    world.until_quiet(quiet_seconds=3)
     before = writes_to(world, "Deployment")
     with admission(world, team, THEIRS):
         world.wish(team, "tiny")

@@ -58,7 +58,7 @@ def test_the_status_shows_the_download(hub: HubServer, tmp_path: Path) -> None:
     assert (status["contract"], status["phase"], status["failure"]) == (1, "Downloading", None)
     assert status["download"]["bytesTotal"] == total
     assert 0 < status["download"]["bytesDone"] < total
-    assert 500_000 < status["download"]["bytesPerSecond"] < 4_000_000
+    assert 0 < status["download"]["bytesPerSecond"] < 4_000_000
     assert status["download"]["secondsLeft"] >= 0
     assert 'genmodel_runtime_phase{phase="Downloading"} 1' in metrics
 

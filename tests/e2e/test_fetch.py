@@ -30,12 +30,13 @@ def is_over(platform: Platform, name: str) -> bool:
     return bool(prepare_status(platform, name).get("state", {}).get("terminated", {}).get("exitCode") == 0)
 
 
-def requested_bytes(platform: Platform) -> int:
-    """Return how many bytes of weights the storage was asked for since the last call."""
+def requested_bytes(platform: Platform, *, size_bytes: int) -> int:
+    """Return how many bytes of weights of this size the storage was asked for since the last call."""
     with urllib.request.urlopen(f"http://127.0.0.1:{platform.hub_port}/_log", timeout=30) as answer:
         entries: list[dict[str, Any]] = json.load(answer)
     asked = [entry["range"] for entry in entries if entry["port"] == "cdn" and entry["path"].endswith(WEIGHTS)]
-    pairs = [one.removeprefix("bytes=").partition("-") for one in asked]
+    whole = f"bytes=0-{size_bytes - 1}"
+    pairs = [(one or whole).removeprefix("bytes=").partition("-") for one in asked]
     return sum(int(end) + 1 - int(begin) for begin, _, end in pairs)
 
 
@@ -55,7 +56,7 @@ def test_a_killed_download_goes_on_where_it_was(platform: Platform) -> None:
         uid = platform.pods("killed")[0]["metadata"]["uid"]
         (process,) = processes_of(platform.cluster, uid, "python3")
         os.kill(process, signal.SIGKILL)
-        requested_bytes(platform)
+        requested_bytes(platform, size_bytes=size)
         wait_until(
             "the container to start again",
             lambda: prepare_status(platform, "killed").get("restartCount") == 1,
@@ -65,7 +66,7 @@ def test_a_killed_download_goes_on_where_it_was(platform: Platform) -> None:
         platform.clear_hub_faults()
         wait_until("the weights", lambda: is_over(platform, "killed"), timeout_seconds=180)
         assert prepare_status(platform, "killed")["restartCount"] == 1
-        assert requested_bytes(platform) <= 0.55 * size
+        assert requested_bytes(platform, size_bytes=size) <= 0.55 * size
     finally:
         platform.clear_hub_faults()
         platform.delete("killed")
