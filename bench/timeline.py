@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +21,7 @@ class Timeline:
     def __init__(self, kubeconfig: Path, namespace: str, name: str) -> None:
         self._kubeconfig, self._namespace, self._name = kubeconfig, namespace, name
         self._marks: dict[str, float] = {}
+        self._since = 0.0
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._client = PlainClient(kubeconfig)
@@ -39,7 +41,8 @@ class Timeline:
         self._loop.close()
 
     def create(self, obj: Object) -> None:
-        """Create an object, over a connection that is open already."""
+        """Create an object, over a connection that is open already; what is older than it is not looked at."""
+        self._since = time.time()
         asyncio.run_coroutine_threadsafe(self._client.create(obj), self._loop).result(60)
 
     def until(self, mark: str, *, limit_seconds: float) -> dict[str, float]:
@@ -66,7 +69,7 @@ class Timeline:
     async def _follow(self, kind: str) -> None:
         async for found in self._client.watch(kind, self._namespace):
             own = found["metadata"].get("labels", {}).get(labels.MODEL, found["metadata"]["name"])
-            if own == self._name:
+            if own == self._name and is_made_since(found, self._since):
                 self._note(marks_of(kind, found))
 
     def _note(self, marks: list[str]) -> None:
@@ -75,6 +78,14 @@ class Timeline:
             for mark in marks:
                 self._marks.setdefault(mark, now)
             self._changed.notify_all()
+
+
+def is_made_since(found: Mapping[str, Any], seconds: float) -> bool:
+    """Return whether an object was created then or later; an earlier model's pods may still be on their way out.
+
+    The API server tells whole seconds.
+    """
+    return datetime.fromisoformat(found["metadata"]["creationTimestamp"]).timestamp() >= int(seconds)
 
 
 def marks_of(kind: str, found: Mapping[str, Any]) -> list[str]:

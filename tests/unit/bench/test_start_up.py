@@ -1,11 +1,12 @@
 """The start-up bench: stages follow each other, and nothing of the time is lost between them."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bench.start_up import STAGES, moment_of, row_of, stages_of
-from bench.timeline import marks_of
+from bench.timeline import is_made_since, marks_of
 
 LOG = """\
 2026-11-26T18:10:40.123456789Z INFO something starting of the engine's
@@ -59,3 +60,16 @@ def test_what_is_ours_is_all_but_weights_and_engine() -> None:
 )
 def test_marks_of(kind: str, found: dict[str, Any], want: list[str]) -> None:
     assert marks_of(kind, found) == want
+
+
+@pytest.mark.parametrize(
+    ("seconds", "want"),
+    [
+        pytest.param(0.7, True, id="in the same second, which is all that the server tells"),
+        pytest.param(1.2, False, id="before, when an earlier model was there"),
+        pytest.param(-3.0, True, id="later"),
+    ],
+)
+def test_only_what_was_made_since_then_counts(seconds: float, want: bool) -> None:
+    found = {"metadata": {"creationTimestamp": "2026-11-26T23:00:00Z"}}
+    assert is_made_since(found, datetime(2026, 11, 26, 23, tzinfo=UTC).timestamp() + seconds) is want
