@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,26 @@ def nodes(tmp_path: Path) -> Nodes:
     return Nodes(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param({"has_locks": True}, id="one node"), pytest.param({}, id="two nodes")]
-)
-def test_two_at_once_fetch_once(hub: HubServer, nodes: Nodes, options: dict[str, Any]) -> None:
+@contextmanager
+def two_pods(nodes: Nodes, hub: HubServer, **options: Any) -> Iterator[tuple[FetchProcess, FetchProcess]]:
+    """Yield two pods that want the same commit at once."""
     chosen = ELSEWHERE | options
     with (
         fetching(nodes.root("one"), hub.url, BIG, **chosen) as one,
         fetching(nodes.root("two"), hub.url, BIG, **chosen) as two,
     ):
+        yield one, two
+
+
+def owner_first(one: FetchProcess, two: FetchProcess) -> tuple[FetchProcess, FetchProcess]:
+    return (one, two) if "fetching 5 files" in one.log else (two, one)
+
+
+@pytest.mark.parametrize(
+    "options", [pytest.param({"has_locks": True}, id="one node"), pytest.param({}, id="two nodes")]
+)
+def test_two_at_once_fetch_once(hub: HubServer, nodes: Nodes, options: dict[str, Any]) -> None:
+    with two_pods(nodes, hub, **options) as (one, two):
         assert (one.wait(), two.wait()) == ("done", "done")
 
     assert sum(end - begin for begin, end in asked(hub)) == SIZE
@@ -75,12 +87,9 @@ def test_two_at_once_fetch_once(hub: HubServer, nodes: Nodes, options: dict[str,
 
 
 def test_the_work_of_a_dead_owner_is_gone_on_with(hub: HubServer, nodes: Nodes) -> None:
-    with (
-        fetching(nodes.root("one"), hub.url, BIG, **ELSEWHERE) as one,
-        fetching(nodes.root("two"), hub.url, BIG, **ELSEWHERE) as two,
-    ):
+    with two_pods(nodes, hub) as (one, two):
         nodes.wait_until(lambda: nodes.received() > SIZE // 2, one, two)
-        owner, other = (one, two) if "fetching 5 files" in one.log else (two, one)
+        owner, other = owner_first(one, two)
         owner.process.kill()
         # What it asked for last reaches the log a little later.
         time.sleep(0.5)
@@ -92,12 +101,9 @@ def test_the_work_of_a_dead_owner_is_gone_on_with(hub: HubServer, nodes: Nodes) 
 
 
 def test_an_owner_that_stood_still_does_no_harm(hub: HubServer, nodes: Nodes) -> None:
-    with (
-        fetching(nodes.root("one"), hub.url, BIG, **ELSEWHERE) as one,
-        fetching(nodes.root("two"), hub.url, BIG, **ELSEWHERE) as two,
-    ):
+    with two_pods(nodes, hub) as (one, two):
         nodes.wait_until(lambda: nodes.received() > SIZE // 4, one, two)
-        owner, other = (one, two) if "fetching 5 files" in one.log else (two, one)
+        owner, other = owner_first(one, two)
         os.kill(owner.process.pid, signal.SIGSTOP)
         nodes.wait_until(lambda: "fetching 5 files" in other.log, one, two)
         os.kill(owner.process.pid, signal.SIGCONT)
@@ -110,12 +116,9 @@ def test_an_owner_that_stood_still_does_no_harm(hub: HubServer, nodes: Nodes) ->
 
 
 def test_an_owner_that_wakes_up_when_all_is_done_does_no_harm(hub: HubServer, nodes: Nodes) -> None:
-    with (
-        fetching(nodes.root("one"), hub.url, BIG, **ELSEWHERE) as one,
-        fetching(nodes.root("two"), hub.url, BIG, **ELSEWHERE) as two,
-    ):
+    with two_pods(nodes, hub) as (one, two):
         nodes.wait_until(lambda: nodes.received() > SIZE // 2, one, two)
-        owner, other = (one, two) if "fetching 5 files" in one.log else (two, one)
+        owner, other = owner_first(one, two)
         os.kill(owner.process.pid, signal.SIGSTOP)
         assert other.wait() == "done"
         (weights,) = nodes.models.glob(f"*/{WEIGHTS}")

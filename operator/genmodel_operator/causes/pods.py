@@ -74,9 +74,9 @@ def was_ready(pod: Object) -> bool:
     return bool(server and server.get("ready") and not is_ready(pod))
 
 
-def condition(pod: Object, kind: str) -> Object | None:
-    """Return one condition of the pod."""
-    conditions = pod.get("status", {}).get("conditions") or []
+def condition(obj: Object, kind: str) -> Object | None:
+    """Return one condition of a pod, a node or a Job; None where it has none of the kind."""
+    conditions = obj.get("status", {}).get("conditions") or []
     return next((found for found in conditions if found["type"] == kind), None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes import is_ready
-from genmodel_operator.causes.pods import container_status
+from genmodel_operator.causes.pods import condition, container_status
 from genmodel_operator.causes.weights import Weights, last_failure, told_reason
 from genmodel_operator.controller import children
 from genmodel_operator.controller.context import Context, Object
@@ -224,10 +224,8 @@ def _is_complete(job: Object | None) -> bool:
 
 def _condition_time(job: Object, kind: str) -> str | None:
     """Return when a condition of the Job became true, None where it is not."""
-    for found in job.get("status", {}).get("conditions") or []:
-        if found["type"] == kind and found["status"] == "True":
-            return str(found.get("lastTransitionTime") or "")
-    return None
+    found = condition(job, kind)
+    return str(found.get("lastTransitionTime") or "") if found is not None and found["status"] == "True" else None
 
 
 def _seconds_since(ctx: Context, stamp: str) -> float:
