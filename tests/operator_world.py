@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests import shown
+from tests.api_reader import ApiReader
 from tests.cluster import Cluster
 from tests.extra_nodes import extra_nodes
 
@@ -69,6 +70,7 @@ class OperatorWorld:
         self.cluster = cluster
         self.nodes = nodes
         """Names of the fake nodes that are there all the time."""
+        self.reader = ApiReader(cluster.kubeconfig)
         self._logs = logs
         self._operator: subprocess.Popen[Any] | None = None
         self._hub: subprocess.Popen[Any] | None = None
@@ -190,8 +192,8 @@ class OperatorWorld:
                 before, since = now, time.monotonic()
 
     def _ending_namespaces(self) -> bool:
-        path = "jsonpath={.items[?(@.status.phase=='Terminating')].metadata.name}"
-        return "team-" in self.cluster.kubectl("get", "namespaces", "-o", path)
+        found = self.reader.list(None, "namespaces", "--field-selector", "status.phase=Terminating")
+        return any(one["metadata"]["name"].startswith("team-") for one in found)
 
     # -- the Hub's controls
 
@@ -233,8 +235,7 @@ class OperatorWorld:
         self.cluster.kubectl("apply", "-f", "-", input=json.dumps({**secret, "data": data}))
 
     def get(self, namespace: str, kind: str, name: str) -> Object:
-        found: Object = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, name, "-o", "json"))
-        return found
+        return self.reader.get(namespace, kind, name)
 
     def events(self, namespace: str, name: str) -> list[Object]:
         """The Events about a model."""
@@ -242,10 +243,7 @@ class OperatorWorld:
         return self.list(namespace, "events", "--field-selector", selector)
 
     def list(self, namespace: str, kind: str, *more: str) -> list[Object]:
-        found: list[Object] = json.loads(self.cluster.kubectl("-n", namespace, "get", kind, *more, "-o", "json"))[
-            "items"
-        ]
-        return found
+        return self.reader.list(namespace, kind, *more)
 
     def row(self, namespace: str, name: str) -> dict[str, str]:
         """The line of ``kubectl get gm``, by column."""
@@ -256,6 +254,7 @@ class OperatorWorld:
 
     def assert_shown(self, namespace: str, name: str, **wanted: Any) -> shown.Shown:
         """Wait until a person sees it in ``kubectl get gm`` and in ``kubectl describe gm``; see ``tests.shown``."""
+        self._until_ready_says(namespace, name, wanted["reason"], seconds=wanted.get("seconds", WAIT_SECONDS))
         return shown.assert_shown(self.cluster.kubectl, namespace, name, **wanted)
 
     def look(self, namespace: str, name: str) -> shown.Shown:
@@ -268,12 +267,19 @@ class OperatorWorld:
 
     def wait_for(self, namespace: str, name: str, reason: str, *, seconds: float = WAIT_SECONDS) -> dict[str, str]:
         """Wait until ``kubectl get gm`` shows the reason; return its line."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._until_ready_says(namespace, name, reason, seconds=deadline - time.monotonic())
+            # It may be another one by the time that kubectl looks.
+            if (row := self.row(namespace, name))["REASON"] == reason:
+                return row
+
+    def _until_ready_says(self, namespace: str, name: str, reason: str, *, seconds: float) -> None:
         self._until(
-            lambda: self.row(namespace, name).get("REASON") == reason,
+            lambda: self.condition(namespace, name).get("reason") == reason,
             lambda: f"{namespace}/{name} shows {reason}, not {self.condition(namespace, name)}",
             seconds=seconds,
         )
-        return self.row(namespace, name)
 
     def until(self, done: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = WAIT_SECONDS) -> None:
         self._until(done, what, seconds=seconds)

@@ -22,6 +22,7 @@ from examples.demo.steps import (
     shared_machine_values,
 )
 from tests import shown
+from tests.api_reader import ApiReader
 from tests.cluster import Cluster, HostedCluster, KindCluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
@@ -36,6 +37,7 @@ class Platform:
 
     cluster: AnyCluster
     hub_port: int
+    reader: ApiReader
 
     def wished(self, name: str, model: str, **spec: Any) -> dict[str, Any]:
         return {
@@ -49,13 +51,10 @@ class Platform:
         self.cluster.kubectl("apply", "-f", "-", input=json.dumps(self.wished(name, model, **spec)))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.cluster.kubectl("get", kind, name, "-o", "json"))
-        return found
+        return self.reader.get("default", kind, name)
 
     def pods(self, name: str) -> list[dict[str, Any]]:
-        printed = self.cluster.kubectl("get", "pods", "-l", f"genmodel.dev/model={name}", "-o", "json")
-        found: list[dict[str, Any]] = json.loads(printed)["items"]
-        return found
+        return self.reader.list("default", "pods", "-l", f"genmodel.dev/model={name}")
 
     def ready(self, name: str) -> dict[str, Any]:
         conditions = self.get("gm", name).get("status", {}).get("conditions", [])
@@ -63,6 +62,10 @@ class Platform:
 
     def wait_for(self, name: str, reason: str, *, seconds: float = 420.0) -> str:
         """Wait until `kubectl get gm` shows the reason; return its line."""
+        self._until_ready_says(name, reason, seconds=seconds)
+        return self.cluster.kubectl("get", "gm", name)
+
+    def _until_ready_says(self, name: str, reason: str, *, seconds: float) -> None:
         wait_until(
             f"{name} to be {reason}",
             lambda: self.ready(name).get("reason") == reason,
@@ -70,10 +73,10 @@ class Platform:
             every_seconds=0.5,
             hint=str(self.ready(name)),
         )
-        return self.cluster.kubectl("get", "gm", name)
 
     def assert_shown(self, name: str, *, seconds: float = 420.0, **wanted: Any) -> shown.Shown:
         """Wait until a person sees it in `kubectl get gm` and in `kubectl describe gm`; see `tests.shown`."""
+        self._until_ready_says(name, wanted["reason"], seconds=seconds)
         return shown.assert_shown(self.cluster.kubectl, "default", name, seconds=seconds, **wanted)
 
     def endpoint(self, name: str) -> str:
@@ -110,7 +113,7 @@ def set_up(cluster: Cluster, hub_log: Path) -> Platform:
     values = {**image_values(OPERATOR_IMAGE), **shared_machine_values(), **TEST_VALUES}
     values |= {"hub.endpoint": f"http://{NODE_ADDRESS}:{HUB_PORT}", "engines.cpuImage": VLLM_CPU_IMAGE}
     install_chart(cluster, values)
-    return Platform(cluster, port)
+    return Platform(cluster, port, ApiReader(cluster.kubeconfig))
 
 
 def set_up_hosted(cluster: HostedCluster) -> Platform:
@@ -120,7 +123,8 @@ def set_up_hosted(cluster: HostedCluster) -> Platform:
     """
     small = shared_machine_values() if isinstance(cluster, KindCluster) else {}
     endpoint = bring_up(cluster, {}, None, values={**small, **TEST_VALUES})
-    return Platform(cluster, cluster.forward(urlsplit(endpoint).hostname or "", HUB_PORT))
+    hub_port = cluster.forward(urlsplit(endpoint).hostname or "", HUB_PORT)
+    return Platform(cluster, hub_port, ApiReader(cluster.kubeconfig))
 
 
 def start_hub(cluster: Cluster, log: Path) -> int:

@@ -196,5 +196,9 @@ def test_what_is_not_served_says_why(
         world.wish(team, "m", accelerator={"products": [product]})
         row = world.wait_for(team, "m", "NoCandidateNodes")
         assert row["READY"] == "False"
-        assert want_message in world.condition(team, "m")["message"]
+        # The model may be read before its node was: what is said of the cluster follows it.
+        world.until(
+            lambda: want_message in world.condition(team, "m")["message"],
+            lambda: f"the message is still {world.condition(team, 'm')['message']}",
+        )
         assert world.list(team, "pods") == []

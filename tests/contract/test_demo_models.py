@@ -1,4 +1,7 @@
-"""The demo's two models in the real vLLM on CPU: words for the one, the reference's vectors for the other."""
+"""The demo's two models in the real vLLM on CPU: words for the one, the reference's vectors for the other.
+
+That the demo's answers are right is seen in every run by the demo's own test; here is how well they are known.
+"""
 
 import json
 import os
@@ -22,7 +25,7 @@ from tests.cluster.progress import wait_until
 from tests.conftest import showing_progress
 from tests.fakes.runtime_pod import free_port
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.soak, pytest.mark.timeout(900)]
 
 START_SECONDS = 300
 TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
@@ -154,12 +157,3 @@ def test_the_embeddings_are_the_reference_s(models: dict[str, Path], tmp_path: P
         found = [item["embedding"] for item in server.post("/v1/embeddings", {"model": "m", "input": TEXTS})["data"]]
     for mine, reference in zip(found, reference_embeddings(TEXTS), strict=True):
         assert sum(a * b for a, b in zip(mine, reference, strict=True)) > 0.9999
-
-
-def test_the_folders_look_like_repositories(models: dict[str, Path]) -> None:
-    for folder in models.values():
-        names = {path.name for path in folder.iterdir()}
-        assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= names
-        assert "license: apache-2.0" in (folder / "README.md").read_text()
-        assert all(path.stat().st_mode & 0o444 == 0o444 for path in folder.rglob("*"))
-    assert (models["minilm"] / "1_Pooling" / "config.json").exists()

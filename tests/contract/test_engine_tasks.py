@@ -163,3 +163,13 @@ def test_tools_without_a_parser_are_refused_in_words(chat: Server) -> None:
     named: Any = {"type": "function", "function": {"name": "look_up"}}
     with pytest.raises(BadRequestError, match="--tool-call-parser"), client(chat) as api:
         api.chat.completions.create(model="tiny", messages=QUESTION, tools=[tool], tool_choice=named)
+
+
+def test_the_demo_s_models_look_like_repositories(site_packages: Path) -> None:
+    assert site_packages
+    for folder in (chat_model(), minilm_model()):
+        names = {path.name for path in folder.iterdir()}
+        assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= names
+        assert "license: apache-2.0" in (folder / "README.md").read_text()
+        assert all(path.stat().st_mode & 0o444 == 0o444 for path in folder.rglob("*"))
+    assert (minilm_model() / "1_Pooling" / "config.json").exists()
