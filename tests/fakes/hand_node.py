@@ -6,14 +6,18 @@ lets pods go that were deleted; ``die`` ends that, and the cluster then gives th
 
 import json
 import threading
+import time
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+from tests.api_reader import ApiReader
 from tests.cluster import Cluster
 from tests.cluster.nodes import ROOMY
 
-HEARTBEAT_SECONDS = 4.0
+RENEW_SECONDS = 10.0
+"""As a kubelet does."""
+LOOK_SECONDS = 2.0
 LEASES = "kube-node-lease"
 
 
@@ -22,6 +26,7 @@ class HandNode:
 
     def __init__(self, cluster: Cluster, name: str, *, labels: dict[str, str], devices: int) -> None:
         self._cluster, self.name = cluster, name
+        self._reader = ApiReader(cluster.kubeconfig)
         self._labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **labels}
         self._devices = devices
         self._alive = threading.Event()
@@ -75,10 +80,14 @@ class HandNode:
         post_event(self._cluster, namespace, pod, reason, message, by="kubelet")
 
     def _beat(self) -> None:
-        while not self._ended.wait(HEARTBEAT_SECONDS):
-            if self._alive.is_set():
+        renewed = time.monotonic()
+        while not self._ended.wait(LOOK_SECONDS):
+            if not self._alive.is_set():
+                continue
+            if time.monotonic() - renewed > RENEW_SECONDS:
+                renewed = time.monotonic()
                 self._renew()
-                self._let_go()
+            self._let_go()
 
     def _renew(self) -> None:
         lease = {
@@ -96,10 +105,7 @@ class HandNode:
     def _let_go(self) -> None:
         """End deleted pods, as a kubelet does when their containers have ended."""
         selector = f"spec.nodeName={self.name}"
-        found = json.loads(
-            self._cluster.kubectl("get", "pods", "--all-namespaces", "--field-selector", selector, "-o", "json")
-        )
-        for pod in found["items"]:
+        for pod in self._reader.list(None, "pods", "--field-selector", selector):
             metadata = pod["metadata"]
             if "deletionTimestamp" in metadata:
                 which = ("-n", metadata["namespace"], "delete", "pod", metadata["name"])
