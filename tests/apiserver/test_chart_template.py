@@ -1,7 +1,6 @@
 """The chart as real helm renders it: values, schema, images, settings."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -387,10 +386,3 @@ def test_the_service_leads_to_the_port_of_the_container(helm: Helm) -> None:
     assert port["targetPort"] == container["ports"][0]["name"]
     assert container["ports"][0]["containerPort"] == 9090
     assert found["NetworkPolicy", RELEASE]["spec"]["ingress"][0]["ports"][0]["port"] == 9090
-
-
-def test_chart_and_package_have_one_version() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    package = (Path(__file__).parents[2] / "operator/genmodel_operator/__init__.py").read_text()
-    assert f'"{chart["version"]}"' in package
-    assert chart["appVersion"] == chart["version"]
