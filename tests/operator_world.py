@@ -66,7 +66,9 @@ def tracebacks(log: str) -> list[str]:
 class OperatorWorld:
     """One cluster, one Hub, one operator; tests take a namespace each."""
 
-    def __init__(self, cluster: Cluster, logs: Path, *, nodes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, cluster: Cluster, logs: Path, *, nodes: Sequence[str] = (), operator_port: int = OPERATOR_PORT
+    ) -> None:
         self.cluster = cluster
         self.nodes = nodes
         """Names of the fake nodes that are there all the time."""
@@ -75,7 +77,8 @@ class OperatorWorld:
         self._operator: subprocess.Popen[Any] | None = None
         self._hub: subprocess.Popen[Any] | None = None
         self._hub_port = cluster.forward("127.0.0.1", HUB_PORT)
-        self._operator_port = cluster.forward("127.0.0.1", OPERATOR_PORT)
+        self._own_port = operator_port
+        self._operator_port = cluster.forward("127.0.0.1", operator_port)
 
     # -- processes
 
@@ -98,6 +101,7 @@ class OperatorWorld:
         Without a ``kubeconfig`` of a user with fewer rights it is the administrator.
         """
         environment = {
+            "GENMODEL_OPERATOR_HTTP_PORT": str(self._own_port),
             "GENMODEL_OPERATOR_HUB__ENDPOINT": HUB,
             "GENMODEL_OPERATOR_HUB__TOKEN_SECRET_NAMES": '["genmodel-hub-token","team-token"]',
             "GENMODEL_OPERATOR_MEASUREMENTS__NAMESPACE": PLATFORM,
@@ -124,6 +128,11 @@ class OperatorWorld:
         assert self._operator is not None
         self._operator.send_signal(number)
         return int(self._operator.wait(40))
+
+    def signal_operator(self, number: signal.Signals) -> None:
+        """Freeze it, or let it go on."""
+        assert self._operator is not None
+        self._operator.send_signal(number)
 
     def assert_ends_in_order(self) -> None:
         """End the operator; it must say that it ended, and have met nothing that it was not written for."""

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from genmodel_operator import __version__
+from genmodel_operator.configuration import ConfigurationError
 from genmodel_operator.controller.queue import Handle, Key, Outcome, WorkQueue
+from genmodel_operator.election import Election, build_election
 from genmodel_operator.first_watch import FirstWatch, InformerEndedError
 from genmodel_operator.handlers import EndlessJitter, build_registry, build_settings, run_informer
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
+from genmodel_operator.kube.lease import LeaseLost
 from genmodel_operator.kube.startup import prime, wait_until_served
 from genmodel_operator.observability.logging import configure_logging
 from genmodel_operator.observability.metrics import Metrics
@@ -80,9 +83,10 @@ WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
 class Operator:
     """Holds the running parts together; ``run`` returns after SIGTERM and raises when a part fails."""
 
-    def __init__(self, *, parts: Parts, work: Work, health: Health) -> None:
+    def __init__(self, *, parts: Parts, work: Work, health: Health, election: Election) -> None:
         """Take the parts; all are closed by the caller."""
         self._parts = parts
+        self._election = election
         self._work = work
         self._queue = queue = parts.queue
         self._health = health
@@ -91,34 +95,49 @@ class Operator:
         self._first_watch = FirstWatch()
         self._nodes_timer: asyncio.TimerHandle | None = None
         self._is_informing = False
+        self._lost: LeaseLost | None = None
         health.set("start", "the operator starts")
         health.add_check("queue", self._check_queue)
         parts.metrics.watch_queue(
             depth=lambda: queue.depth, oldest_seconds=queue.oldest_seconds, models=lambda: len(queue)
         )
+        parts.metrics.watch_leadership(election.is_leading)
 
     def stop(self) -> None:
         """Begin to end, as SIGTERM does."""
         self._stop.set()
 
     async def run(self) -> None:
-        """Run until ``stop`` or a signal; raises an ``ExceptionGroup`` when a part fails."""
+        """Run until ``stop`` or a signal; raises an ``ExceptionGroup`` when a part fails, or ``LeaseLost``."""
         self._take_signals()
         async with asyncio.TaskGroup() as group:
-            # The workers exist before the informer starts: at its end it cancels every younger task.
+            # These exist before the informer starts: at its end it cancels every younger task.
+            electing = group.create_task(self._lead(), name="election")
             workers = group.create_task(self._queue.run(self._parts.settings.workers, self._handle), name="workers")
             informer = group.create_task(self._inform(), name="informer")
             await self._stop.wait()
             await self._end(workers, informer)
+            electing.cancel()
+        if self._lost is not None:
+            raise self._lost
+
+    async def _lead(self) -> None:
+        """Hold the Lease; without it the process ends in order, but nothing is finished any more."""
+        try:
+            await self._election.run()
+        except LeaseLost as error:
+            self._lost = error
+            self._stop.set()
 
     async def _end(self, workers: asyncio.Task[None], informer: asyncio.Task[None]) -> None:
         """Let reconciles finish, then end the watches; in this order nothing is left for kopf to cancel."""
         logger.info("stopping")
         self._health.set("start", "the operator stops")
         self._queue.close()
-        _, late = await asyncio.wait({workers}, timeout=DRAIN_SECONDS)
+        drain_seconds = DRAIN_SECONDS if self._lost is None else 0.0
+        _, late = await asyncio.wait({workers}, timeout=drain_seconds)
         if late:
-            logger.warning("reconciles did not end within %s s and are cancelled", DRAIN_SECONDS)
+            logger.warning("reconciles did not end within %s s and are cancelled", drain_seconds)
             workers.cancel()
             await asyncio.wait({workers})
         if self._nodes_timer is not None:
@@ -133,6 +152,7 @@ class Operator:
         await wait_until_served(
             self._parts.client, report=self._report("kind"), delays=EndlessJitter(cap_seconds=STARTUP_DELAY_CAP_SECONDS)
         )
+        await self._stand_by()
         await prime(
             self._parts.client,
             self._parts.cache,
@@ -161,6 +181,12 @@ class Operator:
             confirming.cancel()
         if not self._stop.is_set():
             raise InformerEndedError("the watches ended by themselves")
+
+    async def _stand_by(self) -> None:
+        """Return when this process leads; a standby is ready, and watches nothing."""
+        if not self._election.won.is_set():
+            self._health.set("start", None)
+        await self._election.won.wait()
 
     def _observe_model(self, type_: str | None, model: Mapping[str, Any]) -> None:
         self._first_watch.hear()
@@ -217,11 +243,13 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
     async with AsyncExitStack() as stack:
         client = await KubeClient.connect(settings, environ=environ, observe=metrics.kube_request)
         stack.push_async_callback(client.close)
-        events = EventRecorder(client, instance=environ.get("HOSTNAME") or socket.gethostname(), count=metrics.event)
+        instance = environ.get("HOSTNAME") or socket.gethostname()
+        events = EventRecorder(client, instance=instance, count=metrics.event)
+        election = build_election(settings, client, instance=instance)
         queue = WorkQueue[Key](resync_seconds=settings.resync_seconds, observer=metrics)
         parts = Parts(client=client, cache=cache, events=events, metrics=metrics, settings=settings, queue=queue)
         work = await stack.enter_async_context(make_work(parts))
-        operator = Operator(parts=parts, work=work, health=health)
+        operator = Operator(parts=parts, work=work, health=health, election=election)
         server = HttpServer(port=settings.http_port, health=health, metrics=metrics)
         await server.start()
         stack.push_async_callback(server.stop)
@@ -231,6 +259,7 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         try:
             await operator.run()
             await events.finish(within_seconds=EVENTS_SECONDS)
+            await election.release()
         finally:
             posting.cancel()
 
@@ -243,6 +272,9 @@ def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         asyncio.run(serve(settings, environ=environ, make_work=make_work))
     except ConnectionConfigError as error:
         logger.error("no API server: %s", error)  # noqa: TRY400 - the message says it all
+        return EXIT_USAGE
+    except ConfigurationError as error:
+        logger.error("the settings cannot be used: %s", error)  # noqa: TRY400 - the message says it all
         return EXIT_USAGE
     except Exception as error:  # noqa: BLE001 - the end of the process: whatever failed is logged and exits non-zero
         _log_failure(error)
@@ -264,7 +296,9 @@ def _log_failure(error: BaseException) -> None:
         for inner in error.exceptions:
             _log_failure(inner)
         return
-    logger.error("the operator ends: %s: %s", type(error).__name__, error, exc_info=error)
+    # To lose the Lease is no fault of the program: there is nothing to trace.
+    trace = None if isinstance(error, LeaseLost) else error
+    logger.error("the operator ends: %s: %s", type(error).__name__, error, exc_info=trace)
 
 
 def exit_process(code: int) -> None:

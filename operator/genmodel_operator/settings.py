@@ -53,7 +53,7 @@ class HubSettings(Section):
     threads: Annotated[int, Field(ge=1, le=64)] = 8
     """Requests to the Hub at once."""
     https_proxy: str = ""
-    """HTTPS_PROXY of the containers that fetch weights; the operator's own is set by the chart's extraEnv."""
+    """HTTPS_PROXY of the containers that fetch weights; proxy.httpsProxy of the chart is that of the operator too."""
     http_proxy: str = ""
     """HTTP_PROXY of the containers that fetch weights."""
     no_proxy: str = ""
@@ -185,11 +185,26 @@ class LimitSettings(Section):
     """Hosts from which images, audio and video that a request names may be fetched; empty: none, only data: URLs."""
 
 
+class LeaderElectionSettings(Section):
+    """How one of several operators is chosen to lead."""
+
+    lease_name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")] = "genmodel"
+    """Lease that the leader holds (the chart grants get and update on exactly this one)."""
+    lease_namespace: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")] = ""
+    """Its namespace; empty: the operator's own."""
+    lease_seconds: Annotated[int, Field(ge=3, le=300)] = 15
+    """After so long without a sign of the leader another one leads. The leader renews five times in this time."""
+
+
 class Settings(Section):
     """Everything that a platform team can set."""
 
     runtime_image: str = "ghcr.io/genmodel/operator:0.1.0"
     """The operator's own image, used by the prepare container of model pods."""
+    replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    """Operators that run. With 2 or more one leads, chosen by a Lease, and the others stand by."""
+    leader_election: LeaderElectionSettings = LeaderElectionSettings()
+    """How one of several operators is chosen to lead."""
     watch_namespaces: list[str] = []
     """Namespaces that are served; empty: all."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16

@@ -11,10 +11,10 @@ from genmodel_operator.api.crd import HEADER, to_yaml
 from genmodel_operator.api.schema import structural_schema
 from genmodel_operator.settings import Settings
 
-COMPUTED = frozenset({"runtime_image"})
+COMPUTED = frozenset({"runtime_image", "lease_name"})
 """Settings that the chart derives from other values."""
-NARROWED: dict[str, dict[str, Any]] = {"httpPort": {"minimum": 1024}}
-"""Bounds that hold only in a pod: it must know its port, and runs without root."""
+NARROWED: dict[str, dict[str, Any]] = {"httpPort": {"minimum": 1024}, "watchNamespaces": {"uniqueItems": True}}
+"""Bounds of the chart alone: the pod must know its port and runs without root; each namespace has one Role."""
 BEGIN = "# BEGIN settings (generated from operator/genmodel_operator/settings.py by `make generate`)\n"
 END = "# END settings\n"
 
@@ -75,9 +75,7 @@ def values_schema(source: str) -> str:
     schema = yaml.safe_load(source)
     settings = structural_schema(Settings)
     schema["properties"] |= {
-        name: member | NARROWED.get(name, {})
-        for name, member in _camel(settings)["properties"].items()
-        if name not in {to_camel(computed) for computed in COMPUTED}
+        name: member | NARROWED.get(name, {}) for name, member in _camel(settings)["properties"].items()
     }
     return json.dumps(_closed(schema), indent=2) + "\n"
 
@@ -86,7 +84,8 @@ def _camel(schema: dict[str, Any]) -> dict[str, Any]:
     """Name fields as values are named; helm fills in defaults from values.yaml, not from here."""
     result = {key: value for key, value in schema.items() if key != "default"}
     if "properties" in result:
-        result["properties"] = {to_camel(name): _camel(member) for name, member in result["properties"].items()}
+        members = {name: member for name, member in result["properties"].items() if name not in COMPUTED}
+        result["properties"] = {to_camel(name): _camel(member) for name, member in members.items()}
     if isinstance(result.get("items"), dict):
         result["items"] = _camel(result["items"])
     if isinstance(result.get("exclusiveMinimum"), bool):

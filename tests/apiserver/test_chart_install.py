@@ -10,6 +10,7 @@ import pytest
 
 from genmodel_operator.api.crd import CRD_NAME
 from tests.cluster import Cluster, Environment
+from tests.crd_cluster import install_crd
 from tests.crd_samples import manifest
 from tests.helm import CHART, NAMESPACE, RELEASE, Helm
 
@@ -169,6 +170,17 @@ def test_uninstalling_leaves_the_crd_and_the_models(installed: Cluster, helm: He
     assert "kept" in installed.kubectl("-n", "team-a", "get", "gm")
     install(helm, {})
     assert "kept" in installed.kubectl("-n", "team-a", "get", "gm")
+
+
+def test_a_definition_that_somebody_else_installed_is_taken_over_only_when_told(installed: Cluster, helm: Helm) -> None:
+    remove(installed, helm)
+    install_crd(installed)
+    args = ("upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE)
+    refused = helm.run(*args)
+    assert refused.returncode != 0
+    assert CRD_NAME in refused.stderr
+    install(helm, {}, "--take-ownership")
+    install(helm, {})
 
 
 def test_without_keep_uninstalling_removes_the_crd(installed: Cluster, helm: Helm) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.cluster import Cluster
 from tests.helm import RELEASE, Helm, Objects
@@ -16,6 +17,7 @@ VALUE_SETS = [
     pytest.param({}, id="the whole cluster"),
     pytest.param({"watchNamespaces": ["team-a", "team-b"]}, id="two namespaces"),
     pytest.param({"hub": {"tokenSecretNames": []}}, id="no tokens"),
+    pytest.param({"replicas": 2}, id="two operators"),
 ]
 NAMESPACED: set[Grant] = {
     *{("genmodel.dev", "generativemodels", verb) for verb in ("get", "list", "watch")},
@@ -26,11 +28,11 @@ NAMESPACED: set[Grant] = {
         for group, resource in (
             ("apps", "deployments"),
             ("apps", "controllerrevisions"),
-            ("", "services"),
             ("policy", "poddisruptionbudgets"),
         )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },
+    *{("", "services", verb) for verb in ("get", "list", "watch", "create", "patch")},
     *{("batch", "jobs", verb) for verb in ("get", "list", "watch", "create", "delete")},
     *{("", "persistentvolumeclaims", verb) for verb in ("get", "list", "watch", "create", "patch")},
     *{("", "pods", verb) for verb in ("list", "watch")},
@@ -40,6 +42,9 @@ NAMESPACED: set[Grant] = {
 MEASUREMENTS: set[Grant] = {("", "configmaps", verb) for verb in ("get", "create", "patch")}
 MEASUREMENTS_ROLE = f"{RELEASE}-measurements"
 NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
+
+
+LEASE: set[Grant] = {("coordination.k8s.io", "leases", verb) for verb in ("get", "update", "create")}
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,45 @@ def test_every_binding_leads_to_a_role_and_to_the_service_account(helm: Helm, va
             prefix = key.removesuffix(document["metadata"]["name"])
             assert (document["roleRef"]["kind"], prefix + document["roleRef"]["name"]) in found
             assert [subject["name"] for subject in document["subjects"]] == [RELEASE]
+
+
+@pytest.mark.parametrize(
+    ("values", "want_role", "want_name"),
+    [
+        pytest.param({"replicas": 2}, f"{RELEASE}-lease", RELEASE, id="in the release's namespace"),
+        pytest.param(
+            {"replicas": 2, "fullnameOverride": "gm", "leaderElection": {"leaseNamespace": "platform"}},
+            "platform/gm-lease",
+            "gm",
+            id="in another one",
+        ),
+    ],
+)
+def test_several_operators_may_hold_one_lease(
+    helm: Helm, values: dict[str, Any], want_role: str, want_name: str
+) -> None:
+    role = helm.objects(values)["Role", want_role]
+    assert grants(role) == LEASE
+    named = [rule for rule in role["rules"] if "resourceNames" in rule]
+    assert [(rule["resourceNames"], rule["verbs"]) for rule in named] == [([want_name], ["get", "update"])]
+
+
+def test_a_single_operator_has_no_rights_on_leases(helm: Helm) -> None:
+    assert not [rule for rule in rules(helm.objects()) if "leases" in rule["resources"]]
+
+
+@pytest.mark.parametrize("values", VALUE_SETS)
+def test_the_check_asks_for_exactly_what_is_granted(helm: Helm, values: dict[str, Any]) -> None:
+    found = helm.objects(values)
+    asked = yaml.safe_load(found["ConfigMap", f"{RELEASE}-check"]["data"]["rights.yaml"])
+    granted = [
+        (document["metadata"]["name"], document["metadata"].get("namespace"), document["rules"])
+        for (kind, name), document in found.items()
+        if kind in ("Role", "ClusterRole") and not name.endswith(("-view", "-edit"))
+    ]
+    assert sorted(granted, key=str) == sorted(
+        ((grant["name"], grant.get("namespace"), grant["rules"]) for grant in asked), key=str
+    )
 
 
 def test_users_get_models_through_the_cluster_s_own_roles(helm: Helm) -> None:

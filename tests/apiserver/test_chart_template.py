@@ -1,6 +1,6 @@
 """The chart as real helm renders it: values, schema, images, settings."""
 
-from pathlib import Path
+import time
 from typing import Any
 
 import kubernetes_validate
@@ -10,11 +10,17 @@ import yaml
 from genmodel_operator.api.crd import CRD_NAME, build_crd
 from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
-from tests.helm import CHART, KUBE_VERSION, RELEASE, Helm
+from tests.helm import CHART, KUBE_VERSION, RELEASE, Helm, Objects
 
 pytestmark = pytest.mark.apiserver
 
 DIGEST = f"sha256:{'0' * 64}"
+A_CONFIG_MAP = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "extra", "namespace": "models", "labels": {"app.kubernetes.io/managed-by": "Helm"}},
+}
+RENDER_SECONDS = 1.0
 EVERYTHING: dict[str, Any] = {
     "global": {"imageRegistry": "mirror.example:5000/upstream"},
     "fullnameOverride": "models",
@@ -36,8 +42,20 @@ EVERYTHING: dict[str, Any] = {
     "extraEnvFrom": [{"configMapRef": {"name": "proxy"}}],
     "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
     "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ssl/extra"}],
+    "namespaceOverride": "models",
+    "replicas": 3,
+    "podDisruptionBudget": {"enabled": True, "maxUnavailable": "50%"},
+    "proxy": {"httpsProxy": "http://proxy:3128", "httpProxy": "http://proxy:3129", "noProxy": ".example.com"},
+    "extraCA": {"configMap": "authorities", "key": "bundle.pem"},
+    "startupProbe": {"failureThreshold": 90},
+    "livenessProbe": {"periodSeconds": 30},
+    "readinessProbe": {"initialDelaySeconds": 1},
+    "podSecurityContext": {"fsGroup": 1},
+    "securityContext": {"privileged": False},
+    "extraObjects": [A_CONFIG_MAP],
 }
 VALUE_SETS = [
+    pytest.param({"replicas": 2, "podDisruptionBudget": {"enabled": True}}, id="two operators"),
     pytest.param({}, id="defaults"),
     pytest.param({"watchNamespaces": ["team-a", "team-b"]}, id="two namespaces"),
     pytest.param({"crds": {"enabled": False}, "rbac": {"create": False}}, id="neither CRD nor roles"),
@@ -84,6 +102,16 @@ def test_no_object_of_the_chart_looks_like_a_model_s_child(helm: Helm, values: d
         pytest.param({"httpPort": 80}, "httpPort", id="a port that needs root"),
         pytest.param({"image": {"digest": "sha256:abc"}}, "digest", id="half a digest"),
         pytest.param({"tolerations": [{"keys": "x"}]}, "keys", id="a misspelt toleration"),
+        pytest.param({"replicas": 0}, "replicas", id="no operator"),
+        pytest.param({"watchNamespaces": ["a", "a"]}, "watchNamespaces", id="a namespace twice"),
+        pytest.param({"leaderElection": {"leaseName": "x"}}, "leaseName", id="a part that the chart derives"),
+        pytest.param({"proxy": {"httpsProxy": "proxy:3128"}}, "httpsProxy", id="a proxy that is no URL"),
+        pytest.param({"livenessProbe": {"httpGet": {}}}, "httpGet", id="a probe of another kind"),
+        pytest.param(
+            {"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable", id="a budget that drains nothing"
+        ),
+        pytest.param({"namespaceOverride": "A"}, "namespaceOverride", id="a name that no namespace has"),
+        pytest.param({"extraObjects": [3]}, "extraObjects", id="an object that is a number"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: dict[str, Any], want: str) -> None:
@@ -93,8 +121,118 @@ def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: dict[str, Any]
     assert want in answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        pytest.param(
+            {"podDisruptionBudget": {"enabled": True}},
+            ("podDisruptionBudget.enabled is true", "replicas is 1", "set replicas to 2 or more"),
+            id="a budget for a single operator",
+        ),
+        pytest.param(
+            {"serviceAccount": {"create": False}},
+            ("serviceAccount.create is false", "serviceAccount.name is empty"),
+            id="rights for the account of all pods",
+        ),
+        pytest.param(
+            {"hub": {"tokenSecretName": "mine"}},
+            ("hub.tokenSecretName is mine", "hub.tokenSecretNames"),
+            id="a token that may not be read",
+        ),
+        pytest.param(
+            {"watchNamespaces": ["a"], "rbac": {"aggregate": True}},
+            ("watchNamespaces is set", "rbac.aggregate is true"),
+            id="users of the whole cluster for an operator of one namespace",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused_by_both_names(
+    helm: Helm, values: dict[str, Any], want: tuple[str, ...]
+) -> None:
+    answer = helm.template(values)
+    assert answer.returncode != 0
+    assert [words for words in want if words not in answer.stderr] == []
+
+
+def test_rendering_is_fast(helm: Helm) -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        assert helm.template(EVERYTHING).returncode == 0
+        return time.monotonic() - began
+
+    # The fastest of five: another process may have taken the machine meanwhile.
+    assert min(seconds() for _ in range(5)) < RENDER_SECONDS
+
+
+def test_two_operators_roll_and_prefer_different_nodes(helm: Helm) -> None:
+    spec = helm.objects({"replicas": 2})["Deployment", RELEASE]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (2, {"type": "RollingUpdate"})
+    assert "podAntiAffinity" in spec["template"]["spec"]["affinity"]
+    own = helm.objects({"replicas": 2, "affinity": {"nodeAffinity": {}}})["Deployment", RELEASE]["spec"]
+    assert own["template"]["spec"]["affinity"] == {"nodeAffinity": {}}
+    single = helm.objects()["Deployment", RELEASE]["spec"]
+    assert (single["replicas"], single["strategy"]) == (1, {"type": "Recreate"})
+    assert "affinity" not in single["template"]["spec"]
+
+
+def container_env(found: Objects) -> dict[str, str]:
+    (container,) = found["Deployment", RELEASE]["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
+def test_a_proxy_is_that_of_the_operator_and_of_the_pods_that_fetch(helm: Helm) -> None:
+    values = {"proxy": {"httpsProxy": "http://proxy:3128", "noProxy": ".example.com"}}
+    env, hub = container_env(helm.objects(values)), settings_of(helm, values).hub
+    assert env["HTTPS_PROXY"] == hub.https_proxy == "http://proxy:3128"
+    assert env["NO_PROXY"].split(",")[0] == "$(KUBERNETES_SERVICE_HOST)"
+    assert env["NO_PROXY"].split(",")[-1] == hub.no_proxy == ".example.com"
+    assert "HTTP_PROXY" not in env
+    own = settings_of(helm, {**values, "hub": {"httpsProxy": "http://other:1"}}).hub
+    assert own.https_proxy == "http://other:1"
+    assert {"HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"} & set(container_env(helm.objects())) == set()
+
+
+def test_certificate_authorities_are_mounted_where_the_operator_looks(helm: Helm) -> None:
+    found = helm.objects({"extraCA": {"configMap": "authorities", "key": "bundle.pem"}})
+    spec = found["Deployment", RELEASE]["spec"]["template"]["spec"]
+    (mount,) = [mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "ca"]
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == "ca"]
+    (item,) = volume["configMap"]["items"]
+    assert (volume["configMap"]["name"], item["key"]) == ("authorities", "bundle.pem")
+    assert container_env(found)["SSL_CERT_FILE"] == f"{mount['mountPath']}/{item['path']}"
+
+
+def test_extra_objects_are_maps_or_templates(helm: Helm) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}\n"
+    found = helm.objects({"extraObjects": [A_CONFIG_MAP, text]})
+    assert found["ConfigMap", "models/extra"] == A_CONFIG_MAP
+    assert ("ConfigMap", f"{RELEASE}-text") in found
+
+
+def test_another_namespace_takes_every_object(helm: Helm) -> None:
+    found = helm.objects({"namespaceOverride": "models", "replicas": 2, "podDisruptionBudget": {"enabled": True}})
+    places = {document["metadata"].get("namespace", "the cluster") for document in found.values()}
+    assert places == {"models", "the cluster"}
+    subjects = [subject for document in found.values() for subject in document.get("subjects", [])]
+    assert {subject["namespace"] for subject in subjects} == {"models"}
+
+
+@pytest.mark.parametrize("values", VALUE_SETS)
+def test_the_check_runs_as_the_operator_does_and_no_service_leads_to_it(helm: Helm, values: dict[str, Any]) -> None:
+    found = helm.objects(values)
+    check = next(found for (kind, _), found in found.items() if kind == "Pod")
+    operator = next(found for (kind, _), found in found.items() if kind == "Deployment")["spec"]
+    pod, own = check["spec"], operator["template"]["spec"]
+    assert check["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["serviceAccountName"] == own["serviceAccountName"]
+    for part in ("env", "image", "securityContext", "resources"):
+        assert pod["containers"][0].get(part) == own["containers"][0].get(part)
+    assert not operator["selector"]["matchLabels"].items() <= check["metadata"]["labels"].items()
+
+
 def settings_of(helm: Helm, values: dict[str, Any]) -> Settings:
-    config = next(found for (kind, _), found in helm.objects(values).items() if kind == "ConfigMap")
+    objects = helm.objects(values).values()
+    config = next(found for found in objects if "settings.yaml" in found.get("data", {}))
     return Settings.model_validate(yaml.safe_load(config["data"]["settings.yaml"]), strict=True)
 
 
@@ -103,6 +241,9 @@ def test_the_default_values_are_the_default_settings(helm: Helm) -> None:
 
 
 EVERY_VALUE: dict[str, Any] = {
+    "fullnameOverride": "models",
+    "replicas": 3,
+    "leaderElection": {"leaseNamespace": "platform", "leaseSeconds": 30},
     "watchNamespaces": ["a"],
     "workers": 3,
     "resyncSeconds": 60,
@@ -156,7 +297,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements")
+        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements", "leader_election")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }
@@ -245,10 +386,3 @@ def test_the_service_leads_to_the_port_of_the_container(helm: Helm) -> None:
     assert port["targetPort"] == container["ports"][0]["name"]
     assert container["ports"][0]["containerPort"] == 9090
     assert found["NetworkPolicy", RELEASE]["spec"]["ingress"][0]["ports"][0]["port"] == 9090
-
-
-def test_chart_and_package_have_one_version() -> None:
-    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    package = (Path(__file__).parents[2] / "operator/genmodel_operator/__init__.py").read_text()
-    assert f'"{chart["version"]}"' in package
-    assert chart["appVersion"] == chart["version"]

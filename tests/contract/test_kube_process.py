@@ -135,6 +135,21 @@ def test_it_waits_for_its_definition_and_says_so(cluster: Cluster, tmp_path: Pat
         assert process.end() == 0
 
 
+def test_it_waits_for_the_definition_of_its_own_version(cluster: Cluster, tmp_path: Path) -> None:
+    remove_crd(cluster)
+    older = yaml.safe_load(CRD_FILE.read_text())
+    del older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["measured"]
+    cluster.apply(older)
+    with operator(cluster.kubeconfig, tmp_path) as process:
+        process.until(lambda: "it lacks status.measured; install that of this version" in process.problem("kind"))
+        assert "is older than the operator" in process.said
+        install_crd(cluster)
+        process.until_ready()
+        wish(cluster, "current")
+        process.until(lambda: process.runs("current"))
+        assert process.end() == 0
+
+
 @BOTH_SCOPES
 def test_it_ends_when_its_definition_goes(cluster: Cluster, tmp_path: Path, settings: Mapping[str, str]) -> None:
     install_crd(cluster)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.cluster import Cluster
 from tests.helm import NAMESPACE, RELEASE, Helm
 from tests.operator_world import Object, OperatorWorld
 
@@ -52,7 +53,7 @@ def operator_with_chart_rights(world: OperatorWorld, folder: Path) -> Iterator[R
     cluster.kubectl("apply", "--server-side", "-f", "-", input=document)
     world.stop_operator()
     try:
-        world.start_operator(kubeconfig=_kubeconfig(world, folder))
+        world.start_operator(kubeconfig=account_kubeconfig(cluster, folder))
         yield rights
     finally:
         world.stop_operator()
@@ -61,10 +62,10 @@ def operator_with_chart_rights(world: OperatorWorld, folder: Path) -> Iterator[R
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
-def _kubeconfig(world: OperatorWorld, folder: Path) -> Path:
-    """Write a kubeconfig with a token of the service account."""
-    token = world.cluster.kubectl("-n", NAMESPACE, "create", "token", RELEASE, "--duration=1h").strip()
-    config = yaml.safe_load(world.cluster.inner_kubeconfig.read_text())
+def account_kubeconfig(cluster: Cluster, folder: Path) -> Path:
+    """Write a kubeconfig with a new token of the chart's service account."""
+    token = cluster.kubectl("-n", NAMESPACE, "create", "token", RELEASE, "--duration=1h").strip()
+    config = yaml.safe_load(cluster.inner_kubeconfig.read_text())
     for user in config["users"]:
         user["user"] = {"token": token}
     path = folder / "kubeconfig"

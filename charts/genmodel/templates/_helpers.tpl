@@ -13,10 +13,19 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "genmodel.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{- define "genmodel.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "genmodel.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
+{{- end -}}
+
+{{/* The pod of helm test: not what the Service leads to. */}}
+{{- define "genmodel.checkName" -}}
+{{ include "genmodel.fullname" . }}-check
 {{- end -}}
 
 {{/* The operator watches what is managed by genmodel-operator: its own objects must not say so. */}}
@@ -66,6 +75,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "genmodel.settings" -}}
 {{- $values := .Values -}}
 {{- $registry := .Values.global.imageRegistry -}}
+{{- $fullname := include "genmodel.fullname" . -}}
+{{- $proxy := .Values.proxy -}}
 {{- $settings := dict "runtime_image" (include "genmodel.image" .) -}}
 {{- range $key := fromJsonArray (include "genmodel.settingsKeys" .) -}}
 {{- $value := get $values $key -}}
@@ -77,10 +88,36 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- $_ := set $section (snakecase $name) $setting -}}
 {{- end -}}
+{{- if eq $key "leaderElection" -}}
+{{- $_ := set $section "lease_name" $fullname -}}
+{{- end -}}
+{{- if eq $key "hub" -}}
+{{- range $name, $url := dict "https_proxy" $proxy.httpsProxy "http_proxy" $proxy.httpProxy "no_proxy" $proxy.noProxy -}}
+{{- $_ := set $section $name (default $url (get $section $name)) -}}
+{{- end -}}
+{{- end -}}
 {{- $_ := set $settings (snakecase $key) $section -}}
 {{- else if hasKey $values $key -}}
 {{- $_ := set $settings (snakecase $key) $value -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $settings -}}
+{{- end -}}
+
+{{/* Values that contradict each other; each message names both. */}}
+{{- define "genmodel.validate" -}}
+{{- with .Values -}}
+{{- if and .podDisruptionBudget.enabled (lt (int .replicas) 2) -}}
+{{- fail "podDisruptionBudget.enabled is true and replicas is 1: no node under the operator could ever be drained; set replicas to 2 or more" -}}
+{{- end -}}
+{{- if and .rbac.create (not .serviceAccount.create) (not .serviceAccount.name) -}}
+{{- fail "serviceAccount.create is false and serviceAccount.name is empty: rbac.create would give the operator's rights to the account default, and so to other pods; name an account of the operator's own" -}}
+{{- end -}}
+{{- if and .hub.tokenSecretNames (not (has .hub.tokenSecretName .hub.tokenSecretNames)) -}}
+{{- fail (printf "hub.tokenSecretName is %s, which is not in hub.tokenSecretNames: the operator might not read it; add it there" .hub.tokenSecretName) -}}
+{{- end -}}
+{{- if and .watchNamespaces .rbac.aggregate -}}
+{{- fail "watchNamespaces is set and rbac.aggregate is true: roles for the users of the whole cluster are more than an operator of some namespaces may give; set rbac.aggregate to false" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -14,9 +14,10 @@
 - apiGroups: [apps]
   resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]
+# A Service goes with its model, and never before.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
@@ -59,8 +60,41 @@
   verbs: [get, create, patch]
 {{- end -}}
 
-{{- define "genmodel.subject" -}}
-- kind: ServiceAccount
-  name: {{ include "genmodel.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+{{/* The leader of several operators holds one Lease. A creation cannot be bound to a name. */}}
+{{- define "genmodel.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "genmodel.fullname" . | quote }}]
+  verbs: [get, update]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+{{- end -}}
+
+{{/* All that is granted: roles with their rules, in a namespace or, without one, in the whole cluster. */}}
+{{- define "genmodel.grants" -}}
+{{- $name := include "genmodel.fullname" . -}}
+{{- $own := include "genmodel.namespace" . -}}
+{{- range .Values.watchNamespaces }}
+- name: {{ $name }}
+  namespace: {{ . }}
+  rules:
+    {{- include "genmodel.namespacedRules" $ | nindent 4 }}
+{{- end }}
+- name: {{ $name }}{{ if .Values.watchNamespaces }}-nodes{{ end }}
+  rules:
+    {{- if not .Values.watchNamespaces }}
+    {{- include "genmodel.namespacedRules" . | nindent 4 }}
+    {{- end }}
+    {{- include "genmodel.nodeRules" . | nindent 4 }}
+- name: {{ $name }}-measurements
+  namespace: {{ default $own .Values.measurements.namespace }}
+  rules:
+    {{- include "genmodel.measurementRules" . | nindent 4 }}
+{{- if gt (int .Values.replicas) 1 }}
+- name: {{ $name }}-lease
+  namespace: {{ default $own .Values.leaderElection.leaseNamespace }}
+  rules:
+    {{- include "genmodel.leaseRules" . | nindent 4 }}
+{{- end }}
 {{- end -}}

@@ -186,6 +186,20 @@ def _update(options: Namespace, environ: Environ) -> int:
     return _answer(work)
 
 
+def _check(options: Namespace, environ: Environ) -> int:
+    from genmodel_operator.cli.check import check
+    from genmodel_operator.configuration import load_settings
+
+    is_right: list[bool] = []
+
+    def work() -> str:
+        text, right = asyncio.run(check(options.rights, settings=load_settings(environ), environ=environ))
+        is_right.append(right)
+        return text
+
+    return _answer(work) or (0 if all(is_right) else 1)
+
+
 def _answer(work: Callable[[], str]) -> int:
     """Print what a command has made; a refusal is named on standard error and becomes the exit code."""
     from genmodel_operator.cli.input import CommandError
@@ -221,6 +235,7 @@ def _write(text: str) -> int:
 _COMMANDS: dict[str, Callable[[Namespace, Environ], int]] = {
     "run": _run,
     "crd": _crd,
+    "check": _check,
     "status": _status,
     "plan": _plan,
     "render": _render,

@@ -2,6 +2,7 @@
 
 import argparse
 
+from genmodel_operator.cli.check_parser import add_check
 from genmodel_operator.cli.plan_parser import add_plan
 from genmodel_operator.cli.status_parser import add_status
 
@@ -59,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Print the CustomResourceDefinition of GenerativeModel, "
         "for example for: genmodel crd | kubectl apply --server-side -f -",
     )
+    add_check(commands)
     add_status(commands)
     add_plan(commands)
     _add_render(commands)

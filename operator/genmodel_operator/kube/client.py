@@ -22,8 +22,8 @@ from yaml import YAMLError
 from genmodel_operator import __version__
 from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.apply import as_applied, is_as_created
-from genmodel_operator.kube.errors import Expired, KubeError, NotFound, Unreachable, error_from
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, POD, Kind
+from genmodel_operator.kube.errors import Expired, KubeError, NotFound, NotLeading, Unreachable, error_from
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, LEASE, POD, Kind
 from genmodel_operator.kube.transport import Transport
 from genmodel_operator.settings import Settings
 
@@ -68,6 +68,7 @@ class KubeClient:
     def __init__(self, transport: Transport, *, observe: RequestObserver | None = None) -> None:
         self._transport = transport
         self._observe = observe
+        self._seconds_left: Callable[[], float] | None = None
 
     @classmethod
     async def connect(
@@ -91,6 +92,10 @@ class KubeClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()
+
+    def fence(self, seconds_left: Callable[[], float]) -> None:
+        """From now on write only while so many seconds are left, but for Leases; else raise ``NotLeading``."""
+        self._seconds_left = seconds_left
 
     async def watch_connection(self) -> WatchConnection:
         """Return how the informer reaches the same server; with a fresh token each time."""
@@ -158,6 +163,15 @@ class KubeClient:
             return False
         return any(resource.get("name") == kind.plural for resource in found.get("resources", []))
 
+    async def served_schema(self, kind: Kind) -> Object:
+        """Return the schema by which the API server reads a kind of a definition; empty where it publishes none."""
+        found = await self._call("GET", "discover", kind, f"/openapi/v3{kind.api_path}")
+        wanted = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+        for schema in found.get("components", {}).get("schemas", {}).values():
+            if wanted in schema.get("x-kubernetes-group-version-kind", []):
+                return dict(schema)
+        return {}
+
     async def apply(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
         """Make the live object carry our fields (server-side apply, forced); returns it with its status."""
         return await self._apply(kind, obj, "apply")
@@ -195,6 +209,13 @@ class KubeClient:
         return await self._call(
             "POST", "create", kind, path, name=name, query=query, body=body, content_type=content_type
         )
+
+    async def replace(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
+        """Replace an object as a whole; ``Conflict`` where it changed since its resource version."""
+        metadata = obj["metadata"]
+        body = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
+        path, query = _path(kind, metadata.get("namespace"), metadata["name"]), _query(fieldManager=FIELD_MANAGER)
+        return await self._call("PUT", "replace", kind, path, name=metadata["name"], query=query, body=body)
 
     async def dry_run(self, kind: Kind, obj: Mapping[str, Any]) -> Object:
         """Return an object as it would be created, without creating it; unknown fields are refused."""
@@ -270,10 +291,13 @@ class KubeClient:
         """Send one request and return its decoded answer; raises a ``KubeError``."""
         started = time.monotonic()
         code = "error"
+        data_sent = None if body is None else _encode(body)
+        limit_seconds = self._limit_seconds(method, verb, kind, name)
         try:
-            status, headers, data = await self._transport.send(
-                method, path, query=query, body=None if body is None else _encode(body), content_type=content_type
-            )
+            async with asyncio.timeout(limit_seconds):
+                status, headers, data = await self._transport.send(
+                    method, path, query=query, body=data_sent, content_type=content_type
+                )
             code = str(status)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             said = str(error) or type(error).__name__
@@ -284,6 +308,15 @@ class KubeClient:
         if not 200 <= status < 300:
             raise error_from(status, data, headers, verb=verb, kind=kind.kind, name=name)
         return _decode(data, verb=verb, kind=kind.kind, name=name)
+
+    def _limit_seconds(self, method: str, verb: str, kind: Kind, name: str) -> float | None:
+        """Return how long a request may take beside the transport's own limit: a write, as long as we lead."""
+        if self._seconds_left is None or method == "GET" or kind is LEASE:
+            return None
+        left_seconds = self._seconds_left()
+        if left_seconds <= 0:
+            raise NotLeading("this operator does not lead any more", verb=verb, kind=kind.kind, name=name)
+        return left_seconds
 
 
 async def _load_configuration(configuration: Configuration, environ: Mapping[str, str]) -> None:

@@ -60,6 +60,10 @@ class Invalid(KubeError):
     """The object or the request is not valid (422 and 400)."""
 
 
+class NotLeading(KubeError):
+    """Nothing was sent: another operator may lead now, and only the leader writes."""
+
+
 class Expired(KubeError):
     """A list's continue token is too old (410)."""
 

@@ -40,6 +40,10 @@ POD = Kind("", "v1", "pods", "Pod")
 SECRET = Kind("", "v1", "secrets", "Secret")
 CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
+LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
+ACCESS_REVIEW = Kind(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 
 CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, JOB, CLAIM, POD)

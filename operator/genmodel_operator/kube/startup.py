@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from genmodel_operator.api import labels
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import KubeClient
+from genmodel_operator.kube.definition import definition_problem
 from genmodel_operator.kube.errors import Forbidden, KubeError
 from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Kind
 
@@ -20,21 +21,16 @@ Report = Callable[[str | None], None]
 
 
 async def wait_until_served(client: KubeClient, *, report: Report, delays: Iterable[float]) -> None:
-    """Return when the API server serves our kind; tell meanwhile why not."""
+    """Return when the API server serves our kind with all fields that we know; tell meanwhile why not."""
     for delay in delays:
         try:
-            is_served = await client.is_served(GENERATIVE_MODEL)
+            problem = await definition_problem(client)
         except KubeError as error:
-            _say(report, f"the API server does not answer: {error}")
-        else:
-            if is_served:
-                report(None)
-                return
-            _say(
-                report,
-                f"the CustomResourceDefinition {labels.PLURAL}.{labels.GROUP} with version {labels.VERSION} "
-                "is not installed; the chart brings it, and genmodel crd prints it",
-            )
+            problem = f"the API server does not answer: {error}"
+        if problem is None:
+            report(None)
+            return
+        _say(report, problem)
         await asyncio.sleep(delay)
 
 

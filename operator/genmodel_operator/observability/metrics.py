@@ -98,6 +98,9 @@ class Metrics:
             "How long the model that waits longest for a worker has waited.",
             registry=self.registry,
         )
+        self._leader = Gauge(
+            "genmodel_leader", "1 while this operator leads, 0 while it stands by.", registry=self.registry
+        )
         self._watched = Gauge("genmodel_models", "Models that the operator knows.", registry=self.registry)
 
     def _make_request_metrics(self) -> None:
@@ -192,6 +195,10 @@ class Metrics:
         self._queue_depth.set_function(depth)
         self._queue_oldest.set_function(oldest_seconds)
         self._watched.set_function(models)
+
+    def watch_leadership(self, is_leading: Callable[[], bool]) -> None:
+        """Read who leads when it is asked for."""
+        self._leader.set_function(is_leading)
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -4,6 +4,7 @@ from typing import Any, cast
 import pytest
 
 from genmodel_operator.api import labels
+from genmodel_operator.api.crd import root_schema
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import KubeClient
 from genmodel_operator.kube.errors import Forbidden, KubeError, Unreachable
@@ -26,6 +27,10 @@ class Client:
         if isinstance(answer, KubeError):
             raise answer
         return bool(answer)
+
+    async def served_schema(self, kind: Kind) -> dict[str, Any]:
+        assert kind is GENERATIVE_MODEL
+        return root_schema()
 
     async def may_list(self, kind: Kind, namespace: str | None = None, *, label_selector: str | None = None) -> None:
         self.listed.append((kind.kind, namespace, label_selector))
