@@ -4,6 +4,8 @@ from pathlib import Path
 
 from genmodel_operator.api.crd import CRD_NAME, build_crd, to_yaml
 from scripts.generate import chart, reference
+from scripts.generate.monitoring.reference import metrics
+from scripts.generate.monitoring.rules import rules_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "genmodel"
@@ -25,4 +27,6 @@ def outputs() -> dict[Path, str]:
         REFERENCE / "reasons.md": reference.reasons(),
         REFERENCE / "settings.md": reference.settings(),
         REFERENCE / "cli.md": reference.command_line(),
+        REFERENCE / "metrics.md": metrics(),
+        CHART / "files" / "genmodel.rules.yaml": rules_file(),
     }
