@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from genmodel_operator.api.reasons import TABLE
+from genmodel_operator.api.v1alpha1_status import ConditionType
 from scripts.generate.monitoring.alerts import ALERTS, RUNBOOKS
 from scripts.generate.monitoring.recording import FIGURES
 from scripts.generate.outputs import CHART, ROOT
@@ -374,4 +376,5 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert() -> None:
     for name, text in pages.items():
         assert text.startswith(f"# {name}\n"), name
         assert re.findall(r"^## (.*)$", text, re.M) == ["What it means", "How to see it", "What to do"], name
+        assert set(re.findall(r"`([A-Z][A-Za-z]+)`", text)) <= set(TABLE) | {*ConditionType, "RuntimeVulnerable"}, name
         assert "kubectl" in text.partition("## How to see it")[2].partition("## What to do")[0], name

@@ -164,7 +164,9 @@ DERIVED = (
 
 def recording_group() -> dict[str, Any]:
     """Return the group of all recording rules."""
-    rules = [{"record": figure.record, "expr": figure.expression} for figure in (*FIGURES, *DERIVED)]
+    expressions = {figure.record: figure.expression for figure in FIGURES}
+    expressions |= {derived.record: derived.expression for derived in DERIVED}
+    rules = [{"record": record, "expr": expression} for record, expression in expressions.items()]
     return {"name": "genmodel.recorded", "interval": "30s", "rules": rules}
 
 
