@@ -4,6 +4,7 @@ from pathlib import Path
 
 from genmodel_operator.api.crd import CRD_NAME, build_crd, to_yaml
 from scripts.generate import chart, reference
+from scripts.generate.monitoring.dashboards import DASHBOARDS, dashboard_file
 from scripts.generate.monitoring.reference import metrics
 from scripts.generate.monitoring.rules import rules_file
 
@@ -29,4 +30,5 @@ def outputs() -> dict[Path, str]:
         REFERENCE / "cli.md": reference.command_line(),
         REFERENCE / "metrics.md": metrics(),
         CHART / "files" / "genmodel.rules.yaml": rules_file(),
+        **{CHART / "files" / "dashboards" / f"{name}.json": dashboard_file(name) for name in DASHBOARDS},
     }

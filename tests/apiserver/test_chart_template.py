@@ -94,7 +94,8 @@ def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: dict[str, Any]
 
 
 def settings_of(helm: Helm, values: dict[str, Any]) -> Settings:
-    config = next(found for (kind, _), found in helm.objects(values).items() if kind == "ConfigMap")
+    configs = [found["data"] for (kind, _), found in helm.objects(values).items() if kind == "ConfigMap"]
+    config = {"data": next(data for data in configs if "settings.yaml" in data)}
     return Settings.model_validate(yaml.safe_load(config["data"]["settings.yaml"]), strict=True)
 
 
