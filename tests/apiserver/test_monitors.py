@@ -52,13 +52,31 @@ def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(
 
     request.getfixturevalue("prometheus_kinds")
     world.until(lambda: len(monitors(world, team)) == 1, "the model that serves gets one", seconds=APPEARS_SECONDS)
-    (made,) = monitors(world, team)
-    assert made["metadata"]["name"] == "tiny"
+    assert_made_for(monitors(world, team)[0], "tiny")
+    assert_put_back(world, team)
+    assert_left_alone(world, team)
+    world.until_quiet()
+    world.stop_operator()
+    world.start_operator()
+    world.until_quiet()
+    assert world.written() == {}, "a restart writes nothing"
+
+    remove_kinds(world.cluster)
+    world.until(lambda: "PodMonitor is not served any more" in world.operator_log(), "the operator notices")
+    world.wish(team, "third")
+    world.wait_for(team, "third", "Serving")
+    assert {pod["metadata"]["uid"] for pod in world.list(team, "pods")} >= pods, "no pod was made anew for any of it"
+
+
+def assert_made_for(made: dict[str, Any], model: str) -> None:
+    assert made["metadata"]["name"] == model
     assert made["metadata"]["ownerReferences"][0]["kind"] == "GenerativeModel"
-    assert made["spec"]["selector"]["matchLabels"]["genmodel.dev/model"] == "tiny"
+    assert made["spec"]["selector"]["matchLabels"]["genmodel.dev/model"] == model
     (endpoint,) = made["spec"]["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["interval"]) == ("runtime", "30s")
 
+
+def assert_put_back(world: OperatorWorld, team: str) -> None:
     world.cluster.kubectl("-n", team, "delete", "podmonitor", "tiny")
     world.until(lambda: len(monitors(world, team)) == 1, "what was deleted by hand comes back")
     patch = json.dumps([{"op": "replace", "path": "/spec/podMetricsEndpoints/0/port", "value": "http"}])
@@ -68,6 +86,9 @@ def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(
         "what was changed by hand is put back",
     )
 
+
+def assert_left_alone(world: OperatorWorld, team: str) -> None:
+    """Somebody else's object of the name is told by an Event, and the model serves."""
     foreign = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PodMonitor",
@@ -84,17 +105,6 @@ def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(
         "somebody else's is left alone and told",
     )
     world.cluster.kubectl("-n", team, "delete", "gm", "second")
-    world.until_quiet()
-    world.stop_operator()
-    world.start_operator()
-    world.until_quiet()
-    assert world.written() == {}, "a restart writes nothing"
-
-    remove_kinds(world.cluster)
-    world.until(lambda: "PodMonitor is not served any more" in world.operator_log(), "the operator notices")
-    world.wish(team, "third")
-    world.wait_for(team, "third", "Serving")
-    assert {pod["metadata"]["uid"] for pod in world.list(team, "pods")} >= pods, "no pod was made anew for any of it"
 
 
 def test_the_chart_s_own_objects_are_what_prometheus_operator_takes(prometheus_kinds: Cluster, tmp_path: Path) -> None:
