@@ -20,6 +20,8 @@ from genmodel_operator.controller.queue import Key
 from genmodel_operator.controller.reconcile import Reconciler
 from genmodel_operator.controller.updates import Updates
 from genmodel_operator.hub.client import HubClient
+from genmodel_operator.kube.kinds import POD_MONITOR
+from genmodel_operator.kube.optional import OptionalKind
 from genmodel_operator.kube.own_namespace import own_namespace
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
 from genmodel_operator.settings import Settings
@@ -32,6 +34,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     runtimes = HttpRuntimeReader()
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
     hub.warm_up()
+    monitors = _monitors(parts)
     tools = Tools(
         client=parts.client,
         hub=hub,
@@ -44,6 +47,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
         updates=Updates(parts.settings),
         evidence=EvidenceReader(parts.client, clock=time.monotonic),
+        monitors=monitors,
     )
     reconciler = Reconciler(
         tools=tools, events=parts.events, pace=StatusPace(time.monotonic), is_busy=lambda: parts.queue.is_busy
@@ -56,7 +60,20 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hub.close)
         stack.push_async_callback(runtimes.close)
-        yield Work(handle=reconciler, nodes_changed=nodes_changed)
+        yield Work(handle=reconciler, nodes_changed=nodes_changed, optional=(monitors,) if monitors else ())
+
+
+def _monitors(parts: Parts) -> OptionalKind | None:
+    if not parts.settings.pod_monitors.enabled:
+        return None
+    return OptionalKind(
+        parts.client,
+        parts.cache,
+        POD_MONITOR,
+        namespaces=parts.settings.watch_namespaces,
+        wake=lambda namespace, name: parts.queue.add(Key(namespace, name), fresh=False),
+        wake_all=parts.queue.add_all,
+    )
 
 
 def _learning(parts: Parts) -> Learning:

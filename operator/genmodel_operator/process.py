@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from genmodel_operator.kube.client import ConnectionConfigError, KubeClient
 from genmodel_operator.kube.events import EventRecorder
 from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.kube.lease import LeaseLost
+from genmodel_operator.kube.optional import OptionalKind
 from genmodel_operator.kube.startup import prime, wait_until_served
 from genmodel_operator.observability.logging import configure_logging
 from genmodel_operator.observability.metrics import Metrics
@@ -71,10 +72,12 @@ class Work:
     Attributes:
         handle: one reconcile.
         nodes_changed: called when nodes changed; returns the keys to look at again.
+        optional: kinds that are watched where the cluster has them.
     """
 
     handle: Handle[Key]
     nodes_changed: Callable[[], Iterable[Key]]
+    optional: Sequence[OptionalKind] = ()
 
 
 WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
@@ -160,6 +163,8 @@ class Operator:
             report=self._report("lists"),
             delays=EndlessJitter(cap_seconds=STARTUP_DELAY_CAP_SECONDS),
         )
+        for kind in self._work.optional:
+            await kind.look()
         registry = build_registry(
             self._queue,
             self._parts.cache,
@@ -170,7 +175,8 @@ class Operator:
         )
         self._is_informing = True
         async with asyncio.TaskGroup() as group:
-            confirming = group.create_task(self._first_watch.confirm(self._is_served), name="confirm watching")
+            beside = [group.create_task(self._first_watch.confirm(self._is_served), name="confirm watching")]
+            beside += [group.create_task(kind.run(), name="optional kind") for kind in self._work.optional]
             await run_informer(
                 registry,
                 build_settings(),
@@ -178,7 +184,8 @@ class Operator:
                 stop=self._stop_informer,
                 started=self._take_signals,
             )
-            confirming.cancel()
+            for task in beside:
+                task.cancel()
         if not self._stop.is_set():
             raise InformerEndedError("the watches ended by themselves")
 

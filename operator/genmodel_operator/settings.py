@@ -165,6 +165,17 @@ class MeasurementSettings(Section):
     """Its namespace; empty: the operator's own, and outside a pod nothing is kept."""
 
 
+class PodMonitorSettings(Section):
+    """PodMonitors, by which a Prometheus finds the models' pods, where the cluster has that kind."""
+
+    enabled: bool = True
+    """Makes one for each model."""
+    labels: dict[str, str] = {}
+    """Labels that the PodMonitors get beside our own, by which a Prometheus chooses what it reads."""
+    interval_seconds: Annotated[int, Field(ge=1)] = 30
+    """How often the pods are scraped."""
+
+
 class PolicySettings(Section):
     """What models may use that their users did not ask for."""
 
@@ -229,5 +240,7 @@ class Settings(Section):
     """What models may use that their users did not ask for."""
     limits: LimitSettings = LimitSettings()
     """What one request to a model may ask for."""
+    pod_monitors: PodMonitorSettings = PodMonitorSettings()
+    """PodMonitors of the models; the chart takes this from metrics.podMonitor."""
     measurements: MeasurementSettings = MeasurementSettings()
     """Where what running servers measured is kept."""

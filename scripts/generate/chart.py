@@ -11,7 +11,7 @@ from genmodel_operator.api.crd import HEADER, to_yaml
 from genmodel_operator.api.schema import structural_schema
 from genmodel_operator.settings import Settings
 
-COMPUTED = frozenset({"runtime_image", "lease_name"})
+COMPUTED = frozenset({"runtime_image", "lease_name", "pod_monitors"})
 """Settings that the chart derives from other values."""
 NARROWED: dict[str, dict[str, Any]] = {"httpPort": {"minimum": 1024}, "watchNamespaces": {"uniqueItems": True}}
 """Bounds of the chart alone: the pod must know its port and runs without root; each namespace has one Role."""

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from genmodel_operator.api.crd import CRD_NAME, build_crd, to_yaml
 from scripts.generate import chart, chart_readme, reference
+from scripts.generate.monitoring.dashboards import DASHBOARDS, dashboard_file
+from scripts.generate.monitoring.reference import metrics
+from scripts.generate.monitoring.rules import rules_file
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "genmodel"
@@ -28,4 +31,7 @@ def outputs() -> dict[Path, str]:
         REFERENCE / "reasons.md": reference.reasons(),
         REFERENCE / "settings.md": reference.settings(),
         REFERENCE / "cli.md": reference.command_line(),
+        REFERENCE / "metrics.md": metrics(),
+        CHART / "files" / "genmodel.rules.yaml": rules_file(),
+        **{CHART / "files" / "dashboards" / f"{name}.json": dashboard_file(name) for name in DASHBOARDS},
     }

@@ -22,11 +22,13 @@ _SEVERITIES = {
 }
 
 
-def _page(title: str, *blocks: str) -> str:
+def page(title: str, *blocks: str) -> str:
+    """Return a generated page."""
     return NOTICE + "\n" + "\n\n".join([f"# {title}", *blocks]) + "\n"
 
 
-def _table(heads: list[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
+def table(heads: list[str], rows: Iterator[list[str]] | list[list[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -35,18 +37,18 @@ def api(crd: dict[str, Any]) -> str:
     """Return the page of all fields of spec and status."""
     version = crd["spec"]["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]
-    return _page(
+    return page(
         f"{labels.KIND} ({labels.API_VERSION})",
         schema["description"],
         "The API server checks every field below. `kubectl explain gm.spec` shows the same texts.",
         "## Name",
         "\n".join(f"- {rule['message']}" for rule in schema["x-kubernetes-validations"]),
         "## spec",
-        _table(["field", "type", "default", "meaning"], list(_fields(schema["properties"]["spec"], "spec"))),
+        table(["field", "type", "default", "meaning"], list(_fields(schema["properties"]["spec"], "spec"))),
         "## status",
-        _table(["field", "type", "default", "meaning"], list(_fields(schema["properties"]["status"], "status"))),
+        table(["field", "type", "default", "meaning"], list(_fields(schema["properties"]["status"], "status"))),
         "## Columns of kubectl get gm",
-        _table(
+        table(
             ["column", "from", "shown"],
             [_column(column) for column in version["additionalPrinterColumns"]],
         ),
@@ -96,8 +98,8 @@ def reasons() -> str:
     blocks = [about]
     for severity, title in _SEVERITIES.items():
         rows = [_reason(name, entry) for name, entry in sorted(TABLE.items()) if entry.severity is severity]
-        blocks += [f"## {title}", _table(["reason", "message", "what to do"], rows)]
-    return _page("Reasons", *blocks)
+        blocks += [f"## {title}", table(["reason", "message", "what to do"], rows)]
+    return page("Reasons", *blocks)
 
 
 def _reason(name: str, entry: ReasonInfo) -> list[str]:
@@ -107,11 +109,11 @@ def _reason(name: str, entry: ReasonInfo) -> list[str]:
 
 def settings() -> str:
     """Return the page of the operator's settings."""
-    return _page(
+    return page(
         "Settings of the operator",
         "Read from the YAML file that `GENMODEL_OPERATOR_CONFIG` names, then from environment variables, which win. "
         "An unknown name is an error. In the chart the same settings are values in camelCase: `hub.timeoutSeconds`.",
-        _table(
+        table(
             ["setting", "environment variable", "default", "meaning"],
             list(_settings(Settings, "", "GENMODEL_OPERATOR")),
         ),
@@ -143,4 +145,4 @@ def _meaning(field: FieldInfo) -> str:
 
 def command_line() -> str:
     """Return the page of all commands with their help."""
-    return _page("Command line", *describe_parser(build_parser()))
+    return page("Command line", *describe_parser(build_parser()))

@@ -38,6 +38,7 @@ NAMESPACED: set[Grant] = {
     *{("", "pods", verb) for verb in ("list", "watch")},
     *{("events.k8s.io", "events", verb) for verb in ("create", "list")},
     ("", "secrets", "get"),
+    *{("monitoring.coreos.com", "podmonitors", verb) for verb in ("get", "list", "watch", "create", "patch")},
 }
 MEASUREMENTS: set[Grant] = {("", "configmaps", verb) for verb in ("get", "create", "patch")}
 MEASUREMENTS_ROLE = f"{RELEASE}-measurements"
@@ -72,6 +73,11 @@ def test_rights_in_the_whole_cluster(helm: Helm) -> None:
     found = helm.objects()
     assert grants(found["ClusterRole", RELEASE]) == NAMESPACED | NODES
     assert [name for kind, name in found if kind == "Role"] == [MEASUREMENTS_ROLE]
+
+
+def test_monitors_that_nobody_wants_are_no_right(helm: Helm) -> None:
+    found = helm.objects({"metrics": {"podMonitor": {"enabled": False}}})
+    assert not [rule for rule in rules(found) if "monitoring.coreos.com" in rule["apiGroups"]]
 
 
 def test_rights_in_two_namespaces(helm: Helm) -> None:

@@ -78,6 +78,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $fullname := include "genmodel.fullname" . -}}
 {{- $proxy := .Values.proxy -}}
 {{- $settings := dict "runtime_image" (include "genmodel.image" .) -}}
+{{- $monitors := .Values.metrics.podMonitor -}}
+{{- $interval := dict "interval_seconds" (int $monitors.intervalSeconds) -}}
+{{- $_ := set $settings "pod_monitors" (merge $interval (pick $monitors "enabled" "labels")) -}}
 {{- range $key := fromJsonArray (include "genmodel.settingsKeys" .) -}}
 {{- $value := get $values $key -}}
 {{- if kindIs "map" $value -}}

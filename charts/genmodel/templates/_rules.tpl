@@ -31,6 +31,11 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+{{- if .Values.metrics.podMonitor.enabled }}
+- apiGroups: [monitoring.coreos.com]
+  resources: [podmonitors]
+  verbs: [get, list, watch, create, patch]
+{{- end }}
 # Listed only by the uid of a pod that finds no node or does not start; never watched.
 - apiGroups: [events.k8s.io]
   resources: [events]

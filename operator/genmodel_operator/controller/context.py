@@ -56,6 +56,15 @@ class EvidenceSource(Protocol):
         ...
 
 
+class OptionalSource(Protocol):
+    """Knows whether the cluster has a kind that not every cluster has."""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it has, and what is ours of it is in the cache."""
+        ...
+
+
 class RuntimeReader(Protocol):
     """Reads a pod's runtime status document."""
 
@@ -79,6 +88,7 @@ class Tools:
     branches: "Branches | None" = None
     updates: "Updates | None" = None
     evidence: EvidenceSource | None = None
+    monitors: OptionalSource | None = None
     contests: Contests = field(default_factory=Contests)
 
 

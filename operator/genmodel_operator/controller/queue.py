@@ -139,6 +139,11 @@ class WorkQueue(Generic[K]):
         else:
             self._enqueue(key, state, fresh=fresh)
 
+    def add_all(self) -> None:
+        """Wish for a run of every key, behind what users just changed."""
+        for key in list(self._states):
+            self.add(key, fresh=False)
+
     def add_after(self, key: K, seconds: float) -> None:
         """Want a run of the key in some time; of several wishes the earliest counts."""
         state = self._known(key)

@@ -22,6 +22,7 @@ from genmodel_operator.controller.dry_run import try_new
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
 from genmodel_operator.controller.evidence import look_closer
 from genmodel_operator.controller.learn import learn
+from genmodel_operator.controller.monitors import apply_monitor
 from genmodel_operator.controller.observe import observe
 from genmodel_operator.controller.progress import PROGRESS_SECONDS, StatusPace
 from genmodel_operator.controller.queue import Key, Outcome
@@ -52,6 +53,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (WEIGHTS, weights.bring),
     (APPLY, make_room),
     (APPLY, children.apply),
+    (APPLY, apply_monitor),
     (OBSERVE, observe),
     (OBSERVE, look_closer),
     (WEIGHTS, weights.mend),

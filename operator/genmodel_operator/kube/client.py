@@ -84,7 +84,7 @@ class KubeClient:
         Raises ``ConnectionConfigError`` where there is neither, or where it cannot be read. Sends nothing.
         """
         configuration = Configuration()
-        configuration.connection_pool_maxsize = settings.workers + 4
+        configuration.connection_pool_maxsize = settings.workers + 4 + max(1, len(settings.watch_namespaces))
         await _load_configuration(configuration, environ)
         transport = Transport(configuration, user_agent=USER_AGENT, timeout_seconds=timeout_seconds)
         return cls(transport, observe=observe)
@@ -149,6 +149,28 @@ class KubeClient:
             token = answer.get("metadata", {}).get("continue") or ""
             if not token:
                 return
+
+    async def watch(
+        self, kind: Kind, namespace: str | None = None, *, label_selector: str | None = None, seconds: float
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Yield what is there as ``ADDED``, then each change, until the server ends the watch after ``seconds``."""
+        asked = _query(watch="true", labelSelector=label_selector, timeoutSeconds=str(int(seconds)))
+        try:
+            async with self._transport.stream(
+                _path(kind, namespace), query=asked, timeout_seconds=seconds + TIMEOUT_SECONDS
+            ) as answer:
+                if answer.status != 200:
+                    data = await answer.read()
+                    raise error_from(answer.status, data, answer.headers, verb="watch", kind=kind.kind, name="")
+                async for line in answer.content:
+                    event = _decode(line, verb="watch", kind=kind.kind, name="")
+                    if event.get("type") == "ERROR":
+                        status = json.dumps(event["object"]).encode()
+                        raise error_from(event["object"].get("code", 500), status, {}, verb="watch", kind=kind.kind)
+                    yield event["type"], event["object"]
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            said = str(error) or type(error).__name__
+            raise Unreachable(said, verb="watch", kind=kind.kind, name="") from error
 
     async def may_list(self, kind: Kind, namespace: str | None = None, *, label_selector: str | None = None) -> None:
         """Ask for one object of a kind; raises what a list would raise."""

@@ -39,6 +39,8 @@ SERVICE = Kind("", "v1", "services", "Service")
 POD = Kind("", "v1", "pods", "Pod")
 SECRET = Kind("", "v1", "secrets", "Secret")
 CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
+POD_MONITOR = Kind("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor")
+"""Prometheus Operator's; not every cluster has it."""
 NODE = Kind("", "v1", "nodes", "Node", namespaced=False)
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 ACCESS_REVIEW = Kind(

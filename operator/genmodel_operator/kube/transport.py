@@ -6,7 +6,8 @@ as long as everything else about the request.
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -57,6 +58,23 @@ class Transport:
                 server_hostname=self._configuration.tls_server_name or None,
             ) as answer:
                 return answer.status, answer.headers, await answer.read()
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, query: Sequence[tuple[str, str]], timeout_seconds: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open an answer that comes bit by bit; everything together may last ``timeout_seconds``."""
+        async with asyncio.timeout(timeout_seconds):
+            headers = {"Accept": "application/json", "User-Agent": self._user_agent, **await self.credentials()}
+            async with self._opened().get(
+                URL(self.server + path),
+                params=query or None,
+                headers=headers,
+                proxy=self.proxy,
+                proxy_headers=self._configuration.proxy_headers,
+                server_hostname=self._configuration.tls_server_name or None,
+            ) as answer:
+                yield answer
 
     async def close(self) -> None:
         """Close the connections."""

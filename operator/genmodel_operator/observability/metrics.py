@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,26 +20,36 @@ _ERROR_BUCKETS = tuple(_MIB * size for size in (16, 64, 128, 256, 512, 1024, 204
 _RUN_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
-class ModelMetrics(Collector):
-    """Conditions and replicas of each model, built when they are asked for.
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What is told of one model, as its status has it; ``devices`` are those of one replica."""
 
-    One series per model and condition; kept as short tuples, since a metric object each would take
-    megabytes with a thousand models.
+    conditions: tuple[tuple[str, str], ...]
+    reason: str
+    desired: int
+    ready: int
+    repository: str
+    commit: str
+    product: str
+    devices: int
+
+
+class ModelMetrics(Collector):
+    """Conditions, replicas and plan of each model, built when they are asked for.
+
+    Kept as short tuples, since a metric object for each series would take megabytes with a thousand models.
     """
 
     def __init__(self) -> None:
-        self._models: dict[tuple[str, str], tuple[tuple[tuple[str, str], ...], int, int]] = {}
+        self._models: dict[tuple[str, str], _Model] = {}
 
     def observe(self, type_: str | None, model: Mapping[str, Any]) -> None:
         """Take a watch event of a model, with the status that was written last."""
-        metadata, spec, status = model["metadata"], model.get("spec") or {}, model.get("status") or {}
+        metadata = model["metadata"]
         if type_ == "DELETED":
             self.forget(metadata["namespace"], metadata["name"])
             return
-        conditions = tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in status.get("conditions") or [])
-        desired = 0 if spec.get("suspend") else int(spec.get("replicas", 1))
-        ready = int(status.get("readyReplicas") or 0)
-        self._models[metadata["namespace"], metadata["name"]] = (conditions, desired, ready)
+        self._models[metadata["namespace"], metadata["name"]] = _told(model)
 
     def forget(self, namespace: str, name: str) -> None:
         """Drop a model that is gone."""
@@ -46,21 +57,50 @@ class ModelMetrics(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families with one sample per model and value."""
-        condition = GaugeMetricFamily(
-            "genmodel_condition",
-            "1 for the present status of each condition.",
-            labels=("namespace", "name", "type", "status"),
-        )
-        replicas = GaugeMetricFamily(
-            "genmodel_replicas", "Replicas of each model.", labels=("namespace", "name", "state")
-        )
-        for (namespace, name), (conditions, desired, ready) in self._models.items():
-            for type_, status in conditions:
-                condition.add_metric((namespace, name, type_, status), 1)
-            replicas.add_metric((namespace, name, "desired"), desired)
-            replicas.add_metric((namespace, name, "ready"), ready)
-        yield condition
-        yield replicas
+        condition, reason, replicas, devices, info = _model_families()
+        for key, model in self._models.items():
+            for type_, status in model.conditions:
+                condition.add_metric((*key, type_, status), 1)
+            replicas.add_metric((*key, "desired"), model.desired)
+            replicas.add_metric((*key, "ready"), model.ready)
+            info.add_metric((*key, model.repository, model.commit), 1)
+            if model.reason:
+                reason.add_metric((*key, model.reason), 1)
+            if model.product:
+                devices.add_metric((*key, model.product), model.devices)
+        yield from (condition, reason, replicas, devices, info)
+
+
+def _told(model: Mapping[str, Any]) -> _Model:
+    spec, status = model.get("spec") or {}, model.get("status") or {}
+    found = status.get("conditions") or []
+    accelerator = (status.get("plan") or {}).get("accelerator") or {}
+    return _Model(
+        conditions=tuple((sys.intern(c["type"]), sys.intern(c["status"])) for c in found),
+        reason=next((sys.intern(str(c.get("reason", ""))) for c in found if c["type"] == "Ready"), ""),
+        desired=0 if spec.get("suspend") else int(spec.get("replicas", 1)),
+        ready=int(status.get("readyReplicas") or 0),
+        repository=str(spec.get("model", "")),
+        commit=str((status.get("model") or {}).get("commit", ""))[:12],
+        product=sys.intern(str(accelerator.get("product", ""))),
+        devices=int(accelerator.get("count") or 0),
+    )
+
+
+def _model_families() -> tuple[GaugeMetricFamily, ...]:
+    about = {
+        "genmodel_condition": ("1 for the present status of each condition.", ("type", "status")),
+        "genmodel_reason": ("1 for the present reason of the condition Ready.", ("reason",)),
+        "genmodel_replicas": ("Replicas of each model; state is desired or ready.", ("state",)),
+        "genmodel_devices_per_replica": (
+            "Accelerators that one replica of the model takes, by the plan; 0 on CPU.",
+            ("product",),
+        ),
+        "genmodel_model_info": ("1, with the repository and the commit of each model.", ("repository", "commit")),
+    }
+    return tuple(
+        GaugeMetricFamily(name, text, labels=("namespace", "name", *more)) for name, (text, more) in about.items()
+    )
 
 
 class Metrics:
@@ -200,6 +240,20 @@ class Metrics:
         """Read who leads when it is asked for."""
         self._leader.set_function(is_leading)
 
+    def described(self) -> list[tuple[str, str, tuple[str, ...], str]]:
+        """Return name, type, labels and text of every metric, by name; also of those that have no series yet."""
+        collectors = [c for c in self.registry._collector_to_names if c is not self.models]
+        families = [*_model_families(), *collectors]
+        return sorted(_description(family) for family in families)
+
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _description(family: Any) -> tuple[str, str, tuple[str, ...], str]:
+    """Return what a family says of itself; the library has no public way to the names of its labels."""
+    name = getattr(family, "_name", None) or family.name
+    kind = getattr(family, "_type", None) or family.type
+    words = getattr(family, "_documentation", None) or family.documentation
+    return f"{name}_total" if kind == "counter" else name, kind, tuple(family._labelnames), words

@@ -4,11 +4,20 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.v1alpha1 import GenerativeModel
+from genmodel_operator.resources.monitor import METRICS_PATH
 from genmodel_operator.resources.names import CLUSTER_PORT, child_metadata
-from genmodel_runtime.contract import HTTP_PORT_NAME
+from genmodel_runtime.contract import HTTP_PORT_NAME, RUNTIME_PORT
 
 NO_REVISION = "none"
 """Selects no pod: the address exists before anything serves."""
+
+
+SCRAPED = {
+    "prometheus.io/scrape": "true",
+    "prometheus.io/port": str(RUNTIME_PORT),
+    "prometheus.io/path": METRICS_PATH,
+}
+"""For a Prometheus without its operator. On the Service, since a pod's annotations are frozen with its revision."""
 
 
 def build_service(model: GenerativeModel, revision_id: str | None) -> dict[str, Any]:
@@ -17,7 +26,7 @@ def build_service(model: GenerativeModel, revision_id: str | None) -> dict[str, 
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": child_metadata(model, name, labels.child_labels(name)),
+        "metadata": child_metadata(model, name, labels.child_labels(name)) | {"annotations": dict(SCRAPED)},
         "spec": {
             "type": "ClusterIP",
             "ports": [

@@ -305,3 +305,16 @@ class TestClose:
         queue.add(A)
         await queue.run(1, runs)
         assert runs.seen == []
+
+
+async def test_all_keys_can_be_looked_at_again() -> None:
+    queue, runs = a_queue(), Runs()
+    task = asyncio.create_task(queue.run(1, runs))
+    for key in (A, B):
+        queue.add(key)
+    await asyncio.sleep(60)
+    queue.add_all()
+    await asyncio.sleep(60)
+    queue.close()
+    await task
+    assert runs.names == ["a", "b", "a", "b"]

@@ -76,6 +76,42 @@ def test_two_registries_do_not_share(metrics: Metrics) -> None:
     assert lines(Metrics(), "genmodel_reconcile_total{") == []
 
 
+BOUNDED = {
+    "version": "one per process",
+    "result": "words of the code",
+    "verb": "words of the code",
+    "kind": "kinds of the operator",
+    "code": "HTTP statuses and names of errors",
+    "figure": "words of the code",
+    "direction": "low or high",
+    "state": "words of the code",
+    "type": "types of conditions",
+    "status": "True, False or Unknown",
+    "reason": "the enum of reasons",
+    "product": "products of the cluster's nodes",
+}
+"""Labels whose values somebody has to bound, and what does it."""
+OF_A_MODEL = {"namespace", "name", "repository", "commit"}
+"""Labels that every model has one value of, and that go with it."""
+
+
+def test_no_label_can_grow_without_bound(metrics: Metrics) -> None:
+    described = {name: set(labels) for name, _, labels, _ in metrics.described()}
+    assert len(described) > 15
+    for name, labels in described.items():
+        assert labels <= BOUNDED.keys() | OF_A_MODEL, name
+        assert not labels & OF_A_MODEL or {"namespace", "name"} <= labels, name
+
+
+def test_every_metric_is_described_by_the_name_that_is_scraped(metrics: Metrics) -> None:
+    metrics.ran("success", waited_seconds=0, ran_seconds=0)
+    described = {name: kind for name, kind, _, _ in metrics.described()}
+    text = metrics.render().decode()
+    scraped = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
+    scraped = {name: kind for name, kind in scraped.items() if not name.endswith("_created")}
+    assert described == scraped
+
+
 class TestModels:
     def test_conditions_and_replicas_follow_the_events(self, metrics: Metrics) -> None:
         metrics.models.observe(None, a_model(Ready="False", Planned="True"))
@@ -106,9 +142,36 @@ class TestModels:
             metrics.models.observe("DELETED", a_model())
         else:
             metrics.models.forget("team-a", "mistral")
-        assert lines(metrics, "genmodel_condition{") == []
-        assert lines(metrics, "genmodel_replicas{") == []
+        assert [line for line in metrics.render().decode().splitlines() if "mistral" in line] == []
         metrics.models.forget("team-a", "mistral")
+
+    def test_reason_devices_and_repository_are_those_of_the_status(self, metrics: Metrics) -> None:
+        model = a_model()
+        model["status"] = {
+            "conditions": [
+                {"type": "Planned", "status": "True", "reason": "Planned"},
+                {"type": "Ready", "status": "False", "reason": "Downloading"},
+            ],
+            "model": {"commit": "0123456789abcdef0123456789abcdef01234567"},
+            "plan": {"accelerator": {"resource": "nvidia.com/gpu", "product": "NVIDIA-L4", "count": 2}},
+        }
+        metrics.models.observe("MODIFIED", model)
+        of = 'name="mistral",namespace="team-a"'
+        assert lines(metrics, "genmodel_reason{") == [f'genmodel_reason{{{of},reason="Downloading"}} 1.0']
+        assert lines(metrics, "genmodel_devices_per_replica{") == [
+            f'genmodel_devices_per_replica{{{of},product="NVIDIA-L4"}} 2.0'
+        ]
+        assert lines(metrics, "genmodel_model_info{") == [
+            f'genmodel_model_info{{commit="0123456789ab",{of},repository="a/b"}} 1.0'
+        ]
+
+    def test_a_reason_that_passed_leaves_no_series(self, metrics: Metrics) -> None:
+        for reason in ("Downloading", "Loading", "Serving"):
+            model = a_model()
+            model["status"] = {"conditions": [{"type": "Ready", "status": "False", "reason": reason}]}
+            metrics.models.observe("MODIFIED", model)
+        (line,) = lines(metrics, "genmodel_reason{")
+        assert 'reason="Serving"' in line
 
 
 @pytest.mark.parametrize(
