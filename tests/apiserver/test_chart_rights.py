@@ -28,6 +28,7 @@ NAMESPACED: set[Grant] = {
             ("apps", "controllerrevisions"),
             ("", "services"),
             ("policy", "poddisruptionbudgets"),
+            ("networking.k8s.io", "networkpolicies"),
         )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },
