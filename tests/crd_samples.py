@@ -72,6 +72,56 @@ def _secret_samples(path: str, build: Any, where: str) -> list[RuleSample]:
     ]
 
 
+def _from(where: str, **selector: Any) -> dict[str, Any]:
+    return manifest(access={"allowFrom": [{where: selector}]})
+
+
+def _condition(where: str, **requirement: Any) -> dict[str, Any]:
+    return _from(where, matchExpressions=[requirement])
+
+
+def _selector_samples(where: str) -> list[RuleSample]:
+    path = f".spec.access.allowFrom[].{where}"
+    first = f"spec.access.allowFrom[0].{where}"
+    return [
+        RuleSample(
+            f"{path}.matchLabels",
+            "each key must be the key of a label",
+            _from(where, matchLabels={"kubernetes.io/metadata.name": "web"}),
+            _from(where, matchLabels={"two words": "web"}),
+            f"{first}.matchLabels",
+        ),
+        RuleSample(
+            f"{path}.matchLabels.*",
+            "must be the value of a label",
+            _from(where, matchLabels={"app": ""}),
+            _from(where, matchLabels={"app": "two words"}),
+            f"{first}.matchLabels[app]",
+        ),
+        RuleSample(
+            f"{path}.matchExpressions[]",
+            "operators In and NotIn need values",
+            _condition(where, key="app", operator="Exists"),
+            _condition(where, key="app", operator="In"),
+            f"{first}.matchExpressions[0]",
+        ),
+        RuleSample(
+            f"{path}.matchExpressions[].key",
+            "must be the key of a label",
+            _condition(where, key="example.com/app", operator="DoesNotExist"),
+            _condition(where, key="/app", operator="DoesNotExist"),
+            f"{first}.matchExpressions[0].key",
+        ),
+        RuleSample(
+            f"{path}.matchExpressions[].values[]",
+            "must be the value of a label",
+            _condition(where, key="app", operator="NotIn", values=["a", "b.C_d-1"]),
+            _condition(where, key="app", operator="NotIn", values=["-a"]),
+            f"{first}.matchExpressions[0].values[0]",
+        ),
+    ]
+
+
 SAMPLES = [
     RuleSample("", "metadata.name must be a DNS-1035", manifest("a" * 52), manifest("a" * 53), "<nil>"),
     RuleSample(
@@ -86,6 +136,15 @@ SAMPLES = [
         manifest(access={"apiKeysSecretRef": {"name": "team-a.keys"}}),
         manifest(access={"apiKeysSecretRef": {"name": "Team_A"}}),
     ),
+    RuleSample(
+        ".spec.access.allowFrom[]",
+        "each entry of allowFrom needs",
+        manifest(access={"allowFrom": [{"podSelector": {}}]}),
+        manifest(access={"allowFrom": [{}]}),
+        "spec.access.allowFrom[0]",
+    ),
+    *_selector_samples("namespaceSelector"),
+    *_selector_samples("podSelector"),
     RuleSample(".spec.model", "must be org/name", manifest(model="a/b.C_d-1"), manifest(model="mistral")),
     RuleSample(".spec.model", "names on the Hub never hold '..'", manifest(model="a/b.c"), manifest(model="a/b..c")),
     RuleSample(".spec.model", "names on the Hub never hold '--'", manifest(model="a/b-c"), manifest(model="a/b--c")),

@@ -121,8 +121,8 @@ def _has_our_namespace(cluster: AnyCluster) -> bool:
 
 
 def chart_values(image: str, endpoint: str) -> dict[str, str]:
-    """Return the chart's values for an operator's image and a Hub."""
-    return {**image_values(image), "hub.endpoint": endpoint}
+    """Return the chart's values for an operator's image and a Hub, whose files come from another port."""
+    return {**image_values(image), "hub.endpoint": endpoint, "network.extraEgress[0].ports[0]": str(CDN_PORT)}
 
 
 def demo_hub(cluster: AnyCluster) -> str:

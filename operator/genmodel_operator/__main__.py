@@ -30,6 +30,7 @@ from genmodel_operator.settings import Settings
 @asynccontextmanager
 async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     """Make the reconciler with what it needs beside the parts, and close that in the end."""
+    settings = _in_its_namespace(parts.settings)
     inventory = NodeInventory(parts.client, parts.cache, parts.settings)
     runtimes = HttpRuntimeReader()
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
@@ -41,7 +42,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         cache=parts.cache,
         inventory=inventory,
         runtimes=runtimes,
-        settings=parts.settings,
+        settings=settings,
         now=_now,
         learning=_learning(parts),
         branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
@@ -74,6 +75,13 @@ def _monitors(parts: Parts) -> OptionalKind | None:
         wake=lambda namespace, name: parts.queue.add(Key(namespace, name), fresh=False),
         wake_all=parts.queue.add_all,
     )
+
+
+def _in_its_namespace(settings: Settings) -> Settings:
+    """Return the settings with the namespace that the operator is in, to which pods tell how far they are."""
+    network = settings.network
+    namespace = own_namespace(network.operator_namespace)
+    return settings.model_copy(update={"network": network.model_copy(update={"operator_namespace": namespace})})
 
 
 def _learning(parts: Parts) -> Learning:

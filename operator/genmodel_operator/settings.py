@@ -4,6 +4,7 @@
 unknown name is an error, so that a typo never goes unnoticed.
 """
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -18,6 +19,11 @@ ENGINE_VERSION = "0.32.0"
 
 def _quantity(text: str) -> str:
     parse_quantity(text)
+    return text
+
+
+def _network(text: str) -> str:
+    ip_network(text)
     return text
 
 
@@ -176,6 +182,35 @@ class PodMonitorSettings(Section):
     """How often the pods are scraped."""
 
 
+NamespaceName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+
+
+class EgressPeer(Described):
+    """A way out of the pods that fetch weights."""
+
+    namespaces: list[NamespaceName] = []
+    """Names of namespaces whose pods may be reached."""
+    cidrs: list[Annotated[str, AfterValidator(_network)]] = []
+    """Networks that may be reached, such as 10.1.0.0/16; neither these nor namespaces: any address."""
+    ports: Annotated[list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1)]
+    """TCP ports, as the pods behind a Service have them."""
+
+
+class NetworkSettings(Section):
+    """NetworkPolicies of models."""
+
+    policies: bool = True
+    """NetworkPolicies for each model: only who may ask gets in, and only what weights are fetched from is reached.
+    They do nothing where the cluster's network does not enforce them."""
+    operator_namespace: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")] = ""
+    """Namespace that may ask pods how far they are (port 8001); empty: the operator's own."""
+    monitoring_namespaces: list[NamespaceName] = []
+    """Namespaces that may read the pods' metrics (port 8001). Example: [monitoring]."""
+    extra_egress: list[EgressPeer] = []
+    """More that pods which fetch weights may reach, beside names (port 53), TCP 443, and the ports of Hub and proxy.
+    Example, for a mirror whose pods have another port than its Service: [{namespaces: [mirror], ports: [8080]}]."""
+
+
 class PolicySettings(Section):
     """What models may use that their users did not ask for."""
 
@@ -242,5 +277,7 @@ class Settings(Section):
     """What one request to a model may ask for."""
     pod_monitors: PodMonitorSettings = PodMonitorSettings()
     """PodMonitors of the models; the chart takes this from metrics.podMonitor."""
+    network: NetworkSettings = NetworkSettings()
+    """NetworkPolicies of models; that of the operator itself is the value networkPolicy."""
     measurements: MeasurementSettings = MeasurementSettings()
     """Where what running servers measured is kept."""

@@ -29,6 +29,7 @@ NAMESPACED: set[Grant] = {
             ("apps", "deployments"),
             ("apps", "controllerrevisions"),
             ("policy", "poddisruptionbudgets"),
+            ("networking.k8s.io", "networkpolicies"),
         )
         for verb in ("get", "list", "watch", "create", "patch", "delete")
     },

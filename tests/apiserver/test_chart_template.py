@@ -288,6 +288,12 @@ EVERY_VALUE: dict[str, Any] = {
     },
     "policy": {"allowedPrecisions": ["FP8"]},
     "limits": {"bodyMib": 8, "choices": 4, "inputs": 64, "mediaHosts": ["images.example"]},
+    "network": {
+        "policies": False,
+        "operatorNamespace": "platform",
+        "monitoringNamespaces": ["monitoring"],
+        "extraEgress": [{"namespaces": ["mirror"], "cidrs": ["10.9.0.0/16"], "ports": [8080]}],
+    },
     "measurements": {"configMap": "learnt", "namespace": "platform"},
 }
 
@@ -297,7 +303,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements", "leader_election")
+        for part in ("hub", "engines", "accelerators", "policy", "limits", "network", "measurements", "leader_election")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }

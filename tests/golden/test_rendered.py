@@ -15,7 +15,7 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources import build_all
 from genmodel_operator.resources.revision import revision_from_object
-from genmodel_operator.settings import EngineSettings, Settings
+from genmodel_operator.settings import EgressPeer, EngineSettings, HubSettings, NetworkSettings, Settings
 from genmodel_operator.sizing.accelerators import Taint
 from genmodel_operator.sizing.plan import ServingPlan
 from tests.builders import a_cpu_plan, a_gpu_plan, a_model, some_facts
@@ -65,6 +65,27 @@ AMD_SETTINGS = Settings(
 
 CLAIM_MODEL = a_model(cache={"persistentVolumeClaim": {"storageClassName": "fast"}})
 
+CLOSED_MODEL = a_model(
+    access={
+        "apiKeysSecretRef": {"name": "team-keys"},
+        "allowFrom": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "web"}},
+                "podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["chat", "search"]}]},
+            },
+            {"podSelector": {}},
+        ],
+    }
+)
+CLOSED_SETTINGS = Settings(
+    hub=HubSettings(endpoint="http://hub.mirror.svc", https_proxy="http://proxy.example:3128"),
+    network=NetworkSettings(
+        operator_namespace="genmodel-system",
+        monitoring_namespaces=["monitoring"],
+        extra_egress=[EgressPeer(namespaces=["mirror"], cidrs=["10.9.0.0/16"], ports=[8080])],
+    ),
+)
+
 CASES = [
     pytest.param(
         "gpu", GPU_MODEL, some_facts(), ServedTask.GENERATE, GPU_PLAN, Settings(), id="chat model on two GPUs"
@@ -75,8 +96,18 @@ CASES = [
     pytest.param(
         "claim", CLAIM_MODEL, some_facts(), ServedTask.GENERATE, a_gpu_plan(), Settings(), id="weights on a claim"
     ),
+    pytest.param(
+        "closed",
+        CLOSED_MODEL,
+        some_facts(),
+        ServedTask.GENERATE,
+        a_gpu_plan(),
+        CLOSED_SETTINGS,
+        id="keys, and who may ask",
+    ),
     pytest.param("cpu", CPU_MODEL, CPU_FACTS, ServedTask.EMBED, a_cpu_plan(), CPU_SETTINGS, id="embeddings on CPU"),
 ]
+NAMES = ("gpu", "amd", "claim", "closed", "cpu")
 PARAMETERS = ("name", "model", "facts", "task", "plan", "settings")
 
 
@@ -95,7 +126,7 @@ def golden(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(Path(__file__).with_name(f"{name}.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["gpu", "amd", "claim", "cpu"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_object_fits_its_schema(name: str) -> None:
     for child in golden(name):
         kubernetes_validate.validate(child, KUBERNETES_VERSION, strict=True)
@@ -108,7 +139,7 @@ def test_the_schema_check_sees_a_misspelt_field() -> None:
         kubernetes_validate.validate(service, KUBERNETES_VERSION, strict=True)
 
 
-@pytest.mark.parametrize("name", ["gpu", "amd", "claim", "cpu"])
+@pytest.mark.parametrize("name", NAMES)
 def test_the_frozen_revision_is_what_runs(name: str) -> None:
     found = {child["kind"]: child for child in golden(name)}
     controller_revision, deployment = found["ControllerRevision"], found["Deployment"]

@@ -14,6 +14,7 @@ from genmodel_operator.api import labels
 from genmodel_operator.api.base import ApiModel, Rule, lacks, matches
 from genmodel_operator.api.v1alpha1_access import Access, SecretKeyRef, SecretRef
 from genmodel_operator.api.v1alpha1_cache import Cache, ClaimCache
+from genmodel_operator.api.v1alpha1_network import LabelSelector, NetworkPeer, SelectorOperator, SelectorRequirement
 from genmodel_operator.api.v1alpha1_pod_template import PodTemplate, PodTemplateMetadata
 from genmodel_operator.api.v1alpha1_status import (
     CacheStatus,
@@ -58,9 +59,11 @@ __all__ = [
     "GenerativeModelStatus",
     "HubSource",
     "KVCachePrecision",
+    "LabelSelector",
     "MeasuredStatus",
     "MemoryBreakdown",
     "ModelStatus",
+    "NetworkPeer",
     "ObjectMeta",
     "PlanStatus",
     "PlannedAccelerator",
@@ -71,6 +74,8 @@ __all__ = [
     "RevisionStatus",
     "SecretKeyRef",
     "SecretRef",
+    "SelectorOperator",
+    "SelectorRequirement",
     "Source",
     "Task",
     "UpdatePolicy",

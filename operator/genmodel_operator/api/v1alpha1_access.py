@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from genmodel_operator.api.base import ApiModel, matches
+from genmodel_operator.api.v1alpha1_network import NetworkPeer
 
 SecretName = Annotated[
     str,
@@ -42,3 +43,6 @@ class Access(ApiModel):
     api_keys_secret_ref: SecretRef | None = None
     """Secret each entry of which is one API key, sent by clients as Authorization: Bearer KEY; its name says whose.
     Changes are seen within two minutes, without a restart. Absent: whoever reaches the endpoint may use it."""
+    allow_from: Annotated[list[NetworkPeer], Field(max_length=16)] = []
+    """Pods that may ask the model, where the cluster's network enforces a NetworkPolicy; absent: all pods of the
+    model's namespace. Changes count at once, without a restart."""

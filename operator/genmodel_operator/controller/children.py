@@ -14,7 +14,16 @@ from genmodel_operator.controller.repair import is_held_back, note_write
 from genmodel_operator.controller.rollout import RolloutDecision, RolloutState, decide_rollout
 from genmodel_operator.kube.apply import Ownership, is_applied, is_as_created, ownership
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, DEPLOYMENT, DISRUPTION_BUDGET, JOB, POD, SERVICE, Kind
+from genmodel_operator.kube.kinds import (
+    CONTROLLER_REVISION,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    JOB,
+    NETWORK_POLICY,
+    POD,
+    SERVICE,
+    Kind,
+)
 from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
@@ -38,6 +47,7 @@ async def gather(ctx: Context) -> None:
     ctx.service = services[0] if services else None
     ctx.serving = _serving(ctx.service)
     ctx.budget = next(iter(await _read(ctx, DISRUPTION_BUDGET)), None)
+    ctx.policies = {str(found["metadata"]["name"]): found for found in await _read(ctx, NETWORK_POLICY)}
     ctx.jobs = {str(found["metadata"]["name"]): found for found in await _read(ctx, JOB)}
     pods = await _read(ctx, POD)
     ctx.pods = [pod for pod in pods if revision_of(pod)]
@@ -121,7 +131,7 @@ async def apply(ctx: Context) -> None:
         runnable[ctx.current.id] = ctx.current
         await write(ctx, CONTROLLER_REVISION, build_controller_revision(ctx.model, ctx.current))
     for revision_id, replicas in decision.replicas.items():
-        if revision_id in runnable and not ctx.waits_for_weights(runnable[revision_id]):
+        if revision_id in runnable and not ctx.has_to_wait(runnable[revision_id]):
             await _apply_deployment(ctx, runnable[revision_id], replicas)
     if decision.service is not None:
         ctx.service = await write(ctx, SERVICE, build_service(ctx.model, decision.service))

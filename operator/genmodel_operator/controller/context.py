@@ -103,6 +103,8 @@ class Context:
         facts, task, plan: set by ``resolve`` and ``size`` when no frozen revision matched.
         service: the live Service, None where there is none.
         budget: our live PodDisruptionBudget, None where there is none.
+        policies: our live NetworkPolicies by name.
+        is_unprotected: a policy could not be written, so no new pods are made.
         deployments: our live Deployments by revision id.
         pods: live server pods.
         jobs: our live download Jobs by name.
@@ -136,6 +138,8 @@ class Context:
     service: Object | None = None
     serving: str | None = None
     budget: Object | None = None
+    policies: dict[str, Object] = field(default_factory=dict)
+    is_unprotected: bool = False
     deployments: dict[str, Object] = field(default_factory=dict)
     pods: list[Object] = field(default_factory=list)
     jobs: dict[str, Object] = field(default_factory=dict)
@@ -169,6 +173,11 @@ class Context:
     def is_new(self, revision: Revision) -> bool:
         """Whether a revision is not frozen yet, or takes the place of another one of its name."""
         return self.replaced is not None or all(known.id != revision.id for known in self.revisions)
+
+    def has_to_wait(self, revision: Revision) -> bool:
+        """Whether no pod of a revision is made yet: it would be open to others, or its weights are on their way."""
+        is_open = self.is_unprotected and revision.id not in self.deployments
+        return is_open or self.waits_for_weights(revision)
 
     def waits_for_weights(self, revision: Revision) -> bool:
         """Whether no pod of a revision is made yet, because its weights are on their way to a claim."""

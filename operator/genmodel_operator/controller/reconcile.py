@@ -15,7 +15,7 @@ from genmodel_operator.api.v1alpha1 import (
     GenerativeModelStatus,
     ModelStatus,
 )
-from genmodel_operator.controller import children, steps, weights
+from genmodel_operator.controller import children, network, steps, weights
 from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.dry_run import try_new
@@ -50,6 +50,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (WEIGHTS, weights.find_claim),
     (SIZE, steps.size),
     (APPLY, try_new),
+    (APPLY, network.protect),
     (WEIGHTS, weights.bring),
     (APPLY, make_room),
     (APPLY, children.apply),

@@ -40,7 +40,7 @@ async def bring(ctx: Context) -> None:
     """Have the weights of the desired revision brought to its claim, and give up what nobody waits for."""
     await _collect(ctx)
     revision = ctx.current
-    if revision is None or revision.fetch is None:
+    if revision is None or revision.fetch is None or ctx.is_unprotected:
         return
     job = ctx.jobs.get(job_name(ctx.name, revision.model.commit))
     claim = claim_of(ctx.model)

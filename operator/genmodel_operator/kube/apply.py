@@ -25,6 +25,9 @@ _OMITTED_WHEN_EMPTY = frozenset({"labels", "annotations", "nodeSelector", "match
 _ATOMIC_MAPS = frozenset({"selector", "matchLabels", "podSelector", "namespaceSelector"})
 """Maps that are one value: one more label in the Service's selector, and it finds no pod."""
 
+_EXACT = frozenset({"ingress", "egress"})
+"""Lists in which everything that somebody adds opens something, and to which the server adds nothing."""
+
 _QUANTITY_PARENTS = frozenset({"limits", "requests"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
 
@@ -72,6 +75,9 @@ _ROOT = _Place()
 def _differences(live: Any, desired: Any, place: _Place) -> Iterator[Difference]:
     if place.field == "data" and live == desired:
         # A ControllerRevision's: the longest of all, and given back as it was sent.
+        return
+    if place.field in _EXACT and live != desired:
+        yield Difference(place.path, live)
         return
     if isinstance(desired, Mapping):
         yield from _map_differences(live, desired, place)

@@ -33,6 +33,7 @@ GENERATIVE_MODEL = Kind(labels.GROUP, labels.VERSION, labels.PLURAL, labels.KIND
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 CONTROLLER_REVISION = Kind("apps", "v1", "controllerrevisions", "ControllerRevision")
 DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 JOB = Kind("batch", "v1", "jobs", "Job")
 CLAIM = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 SERVICE = Kind("", "v1", "services", "Service")
@@ -48,5 +49,5 @@ ACCESS_REVIEW = Kind(
 )
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 
-CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, JOB, CLAIM, POD)
+CHILD_KINDS = (DEPLOYMENT, SERVICE, CONTROLLER_REVISION, DISRUPTION_BUDGET, NETWORK_POLICY, JOB, CLAIM, POD)
 """Kinds that are watched by our label and remembered in the cache."""

@@ -8,6 +8,7 @@ from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.disruption import build_disruption_budget
 from genmodel_operator.resources.hashing import with_desired_hash
 from genmodel_operator.resources.job import build_job
+from genmodel_operator.resources.network import build_network_policies
 from genmodel_operator.resources.revision import build_controller_revision, freeze
 from genmodel_operator.resources.service import build_service
 from genmodel_operator.resources.storage import build_claim, claim_of
@@ -27,6 +28,7 @@ def build_all(
         build_job(model, revision, UNKNOWN_CLAIM) if on_claim else None,
         build_deployment(model, revision, model.spec.desired_replicas),
         build_service(model, revision.id),
+        *build_network_policies(model, settings, servers_fetch=not on_claim, jobs_fetch=on_claim),
         build_disruption_budget(model),
     )
     return [with_desired_hash(child) for child in children if child is not None]

@@ -25,7 +25,11 @@ REVISION_ID_LENGTH = 10
 DATA_FORMAT = 1
 """Layout of the ControllerRevision's data; raised where an older operator would misread it."""
 
-_NOT_INPUTS = {"replicas", "suspend", "revision", "update_policy", "cache"}
+_NOT_INPUTS: dict[str, Any] = {
+    **dict.fromkeys(("replicas", "suspend", "revision", "update_policy", "cache"), True),
+    "access": {"allow_from"},
+}
+"""What reaches no pod, as pydantic excludes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,12 @@ def test_render_prints_the_exact_objects(
     assert run(["render", "-f", model_file(tmp_path), *options], OFFLINE) == 0
     said = capsys.readouterr()
     objects = json.loads(said.out)["items"] if output == "json" else list(yaml.safe_load_all(said.out))
-    assert [document["kind"] for document in objects] == ["ControllerRevision", "Deployment", "Service"]
+    assert [document["kind"] for document in objects] == [
+        "ControllerRevision",
+        "Deployment",
+        "Service",
+        "NetworkPolicy",
+    ]
     assert {document["metadata"]["namespace"] for document in objects} == {"team-a"}
     for document in objects:
         kubernetes_validate.validate(document, "1.37", strict=True)

@@ -95,6 +95,7 @@ async def test_every_watched_kind_is_listed_once_and_children_are_remembered(
         "Service",
         "ControllerRevision",
         "PodDisruptionBudget",
+        "NetworkPolicy",
         "Job",
         "PersistentVolumeClaim",
         "Pod",
