@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -68,10 +68,12 @@ class Work:
     Attributes:
         handle: one reconcile.
         nodes_changed: called when nodes changed; returns the keys to look at again.
+        beside: what goes on beside the reconciles until the end, None where nothing does.
     """
 
     handle: Handle[Key]
     nodes_changed: Callable[[], Iterable[Key]]
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
@@ -107,8 +109,11 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             # The workers exist before the informer starts: at its end it cancels every younger task.
             workers = group.create_task(self._queue.run(self._parts.settings.workers, self._handle), name="workers")
+            beside = group.create_task(self._work.beside(), name="beside") if self._work.beside else None
             informer = group.create_task(self._inform(), name="informer")
             await self._stop.wait()
+            if beside is not None:
+                beside.cancel()
             await self._end(workers, informer)
 
     async def _end(self, workers: asyncio.Task[None], informer: asyncio.Task[None]) -> None:
@@ -179,6 +184,7 @@ class Operator:
         outcome = await self._work.handle(key, resync)
         if outcome.forget:
             self._parts.metrics.models.forget(key.namespace, key.name)
+            self._parts.metrics.advisories.forget(key.namespace, key.name)
         return outcome
 
     def _report(self, name: str) -> Callable[[str | None], None]:

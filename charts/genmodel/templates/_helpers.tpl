@@ -66,7 +66,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "genmodel.settings" -}}
 {{- $values := .Values -}}
 {{- $registry := .Values.global.imageRegistry -}}
-{{- $settings := dict "runtime_image" (include "genmodel.image" .) -}}
+{{- $settings := dict "runtime_image" (include "genmodel.image" .) "policy_file" "/etc/genmodel-policy/policy.yaml" -}}
 {{- range $key := fromJsonArray (include "genmodel.settingsKeys" .) -}}
 {{- $value := get $values $key -}}
 {{- if kindIs "map" $value -}}

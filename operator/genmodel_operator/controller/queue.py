@@ -157,6 +157,11 @@ class WorkQueue(Generic[K]):
         state.failures += 1
         self.add_after(key, min(BACKOFF_LIMIT_SECONDS, delay * self._between(1.0, 1.5)))
 
+    def add_all(self) -> None:
+        """Want a run of every known key, after what users ask for."""
+        for key in list(self._states):
+            self.add(key, fresh=False)
+
     def forget(self, key: K) -> None:
         """Drop everything about a key; a run that goes on is left to end, and an add meanwhile keeps the key."""
         state = self._states.get(key)

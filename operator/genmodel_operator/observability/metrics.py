@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from genmodel_operator import __version__
+from genmodel_operator.policy.document import AdvisorySeverity
 from genmodel_operator.sizing.plausibility import Error
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -63,6 +64,32 @@ class ModelMetrics(Collector):
         yield replicas
 
 
+class AdvisoryMetrics(Collector):
+    """How many known vulnerabilities the engines of all models have, by severity."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Mapping[AdvisorySeverity, int]] = {}
+
+    def observe(self, namespace: str, name: str, counts: Mapping[AdvisorySeverity, int]) -> None:
+        """Take what one model is open to."""
+        self._counts[namespace, name] = counts
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop a model that is gone."""
+        self._counts.pop((namespace, name), None)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield one sample for each severity."""
+        family = GaugeMetricFamily(
+            "genmodel_runtime_advisories",
+            "Known vulnerabilities that running models are open to, each counted once for each model.",
+            labels=("severity",),
+        )
+        for severity in AdvisorySeverity:
+            family.add_metric((severity.value,), sum(counts[severity] for counts in self._counts.values()))
+        yield family
+
+
 class Metrics:
     """What the operator counts. No label can grow without bound but with the models themselves."""
 
@@ -70,6 +97,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.models = ModelMetrics()
         self.registry.register(self.models)
+        self.advisories = AdvisoryMetrics()
+        self.registry.register(self.advisories)
+        self._make_policy_metrics()
         self._make_queue_metrics()
         self._make_request_metrics()
         self._make_sizing_metrics()
@@ -99,6 +129,20 @@ class Metrics:
             registry=self.registry,
         )
         self._watched = Gauge("genmodel_models", "Models that the operator knows.", registry=self.registry)
+
+    def _make_policy_metrics(self) -> None:
+        self._policy_valid = Gauge(
+            "genmodel_policy_valid",
+            "Whether the present policy document is valid and in force.",
+            registry=self.registry,
+        )
+        self._policy_valid.set(1)
+        self._policy_reloads = Counter(
+            "genmodel_policy_reloads_total",
+            "Policy documents that were read, by result: applied or refused.",
+            ["result"],
+            registry=self.registry,
+        )
 
     def _make_request_metrics(self) -> None:
         self._kube_requests = Counter(
@@ -180,6 +224,11 @@ class Metrics:
     def branch_check(self, result: str) -> None:
         """Count a look at a branch: unchanged, moved or failed."""
         self._branch_checks.labels(result=result).inc()
+
+    def policy(self, result: str) -> None:
+        """Count a policy document that was applied or refused; the last one tells whether it is valid."""
+        self._policy_valid.set(result == "applied")
+        self._policy_reloads.labels(result=result).inc()
 
     def event(self, result: str) -> None:
         """Count an Event: sent, repeated, limited or failed."""
