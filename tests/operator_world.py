@@ -94,9 +94,14 @@ class OperatorWorld:
         self._hub.wait(20)
 
     def start_operator(
-        self, *, wait: bool = True, settings: Mapping[str, str] | None = None, kubeconfig: Path | None = None
+        self,
+        *,
+        wait: bool = True,
+        settings: Mapping[str, str] | None = None,
+        kubeconfig: Path | None = None,
+        pod: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it; ``settings`` are variables by the name after GENMODEL_OPERATOR_.
+        """Start it; ``settings`` are variables by the name after GENMODEL_OPERATOR_, ``pod`` those of its own pod.
 
         Without a ``kubeconfig`` of a user with fewer rights it is the administrator.
         """
@@ -107,6 +112,7 @@ class OperatorWorld:
             "GENMODEL_OPERATOR_MEASUREMENTS__NAMESPACE": PLATFORM,
             **{f"GENMODEL_OPERATOR_{name}": value for name, value in (settings or {}).items()},
             **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
+            **(pod or {}),
         }
         args = [sys.executable, "-m", "genmodel_operator"]
         self._operator = self.cluster.popen(args, env=environment, log=self._logs / "operator.log")

@@ -6,23 +6,28 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
+from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.configuration import ConfigurationError, load_settings
 from genmodel_operator.controller.branches import Branches
 from genmodel_operator.controller.context import Tools
+from genmodel_operator.controller.devices import DeviceLedger
 from genmodel_operator.controller.evidence import EvidenceReader
 from genmodel_operator.controller.inventory import NodeInventory
 from genmodel_operator.controller.learn import Learning
 from genmodel_operator.controller.measurements import MeasurementStore
 from genmodel_operator.controller.observe import HttpRuntimeReader
+from genmodel_operator.controller.policy_file import PolicyFile
 from genmodel_operator.controller.progress import StatusPace
 from genmodel_operator.controller.queue import Key
-from genmodel_operator.controller.reconcile import Reconciler
+from genmodel_operator.controller.reconcile import Reconciler, event_note
 from genmodel_operator.controller.updates import Updates
+from genmodel_operator.controller.vulnerability import Vulnerabilities
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.kube.kinds import POD_MONITOR
 from genmodel_operator.kube.optional import OptionalKind
-from genmodel_operator.kube.own_namespace import own_namespace
+from genmodel_operator.kube.own_namespace import own_namespace, own_pod
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
 from genmodel_operator.settings import Settings
 
@@ -36,6 +41,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
     hub.warm_up()
     monitors = _monitors(parts)
+    policy = _policy_file(parts)
     tools = Tools(
         client=parts.client,
         hub=hub,
@@ -49,6 +55,9 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         updates=Updates(parts.settings),
         evidence=EvidenceReader(parts.client, clock=time.monotonic),
         monitors=monitors,
+        policy=policy,
+        devices=DeviceLedger(parts.cache, wake=lambda key: parts.queue.add(key, fresh=False)),
+        vulnerabilities=Vulnerabilities(parts.settings, parts.metrics.advisories.observe),
     )
     reconciler = Reconciler(
         tools=tools, events=parts.events, pace=StatusPace(time.monotonic), is_busy=lambda: parts.queue.is_busy
@@ -61,7 +70,9 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hub.close)
         stack.push_async_callback(runtimes.close)
-        yield Work(handle=reconciler, nodes_changed=nodes_changed, optional=(monitors,) if monitors else ())
+        beside = None if policy is None else lambda: policy.watch(parts.queue.add_all)
+        optional = (monitors,) if monitors else ()
+        yield Work(handle=reconciler, nodes_changed=nodes_changed, optional=optional, beside=beside)
 
 
 def _monitors(parts: Parts) -> OptionalKind | None:
@@ -82,6 +93,22 @@ def _in_its_namespace(settings: Settings) -> Settings:
     network = settings.network
     namespace = own_namespace(network.operator_namespace)
     return settings.model_copy(update={"network": network.model_copy(update={"operator_namespace": namespace})})
+
+
+def _policy_file(parts: Parts) -> PolicyFile | None:
+    """Return the policy's file, read for the first time; None where the settings hold the policy."""
+    if not parts.settings.policy_file:
+        return None
+    pod = own_pod(os.environ)
+
+    def complain(problem: str, effect: str) -> None:
+        if pod is not None:
+            message = explain(Reason.POLICY_INVALID, detail=problem, effect=effect)
+            parts.events.record_about(pod, event_note(Reason.POLICY_INVALID, message, _now()))
+
+    found = PolicyFile(Path(parts.settings.policy_file), observe=parts.metrics.policy, complain=complain)
+    found.look()
+    return found
 
 
 def _learning(parts: Parts) -> Learning:

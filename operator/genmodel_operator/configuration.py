@@ -124,10 +124,11 @@ def _advice(name: str, known: list[str], *, prefix: str = "") -> str:
 
 
 def _parse(text: str, field: FieldInfo) -> Any:
-    """Return a variable's value: lists as JSON or comma separated; pydantic reads the rest from text."""
-    if get_origin(field.annotation) is not list:
+    """Return a variable's value: maps as JSON, lists as JSON or comma separated; pydantic reads the rest from text."""
+    kind = get_origin(field.annotation)
+    if kind not in (list, dict):
         return text
-    if text.lstrip().startswith("["):
+    if kind is dict or text.lstrip().startswith("["):
         try:
             return json.loads(text)
         except ValueError:

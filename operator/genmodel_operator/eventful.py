@@ -12,6 +12,8 @@ _TOLD_BY_EVENTS = {
     ConditionType.PLANNED.value,
     ConditionType.DRIFTED.value,
     ConditionType.UPDATE_AVAILABLE.value,
+    ConditionType.POLICY_VIOLATED.value,
+    ConditionType.RUNTIME_VULNERABLE.value,
 }
 _TOLD_BY_OTHERS = {Reason.PODS_PENDING.value, Reason.STARTING.value}
 

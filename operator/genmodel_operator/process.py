@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -73,11 +73,13 @@ class Work:
         handle: one reconcile.
         nodes_changed: called when nodes changed; returns the keys to look at again.
         optional: kinds that are watched where the cluster has them.
+        beside: what goes on beside the reconciles until the end, None where nothing does.
     """
 
     handle: Handle[Key]
     nodes_changed: Callable[[], Iterable[Key]]
     optional: Sequence[OptionalKind] = ()
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
 WorkFactory = Callable[[Parts], AbstractAsyncContextManager[Work]]
@@ -117,8 +119,11 @@ class Operator:
             # These exist before the informer starts: at its end it cancels every younger task.
             electing = group.create_task(self._lead(), name="election")
             workers = group.create_task(self._queue.run(self._parts.settings.workers, self._handle), name="workers")
+            beside = group.create_task(self._work.beside(), name="beside") if self._work.beside else None
             informer = group.create_task(self._inform(), name="informer")
             await self._stop.wait()
+            if beside is not None:
+                beside.cancel()
             await self._end(workers, informer)
             electing.cancel()
         if self._lost is not None:
@@ -212,6 +217,7 @@ class Operator:
         outcome = await self._work.handle(key, resync)
         if outcome.forget:
             self._parts.metrics.models.forget(key.namespace, key.name)
+            self._parts.metrics.advisories.forget(key.namespace, key.name)
         return outcome
 
     def _report(self, name: str) -> Callable[[str | None], None]:

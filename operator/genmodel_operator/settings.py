@@ -7,10 +7,11 @@ unknown name is an error, so that a typo never goes unnoticed.
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from genmodel_operator.api.quantity import parse_quantity
+from genmodel_operator.policy.document import Policy
+from genmodel_operator.section import Described, Section
 from genmodel_runtime.contract import DEFAULT_BODY_BYTES, DEFAULT_CHOICES, DEFAULT_INPUTS
 
 ENGINE_VERSION = "0.32.0"
@@ -29,12 +30,6 @@ def _network(text: str) -> str:
 
 Quantity = Annotated[str, AfterValidator(_quantity)]
 """A Kubernetes quantity, such as 64Gi or 500m."""
-
-
-class Section(BaseModel):
-    """Base of all sections: strict and immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class HubSettings(Section):
@@ -97,12 +92,6 @@ class EngineSettings(Section):
     """How long accepted requests may take to finish when a pod is stopped."""
     stall_seconds: Annotated[int, Field(ge=10)] = 120
     """Requests there and no step for this long: the engine hangs. Large models on CPU get more, by their weights."""
-
-
-class Described(Section):
-    """Base of what lists hold: its fields are written in camelCase, as in Kubernetes' own objects."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class AcceleratorProduct(Described):
@@ -211,13 +200,6 @@ class NetworkSettings(Section):
     Example, for a mirror whose pods have another port than its Service: [{namespaces: [mirror], ports: [8080]}]."""
 
 
-class PolicySettings(Section):
-    """What models may use that their users did not ask for."""
-
-    allowed_precisions: list[Literal["FP8"]] = []
-    """Formats that weights and KV caches may be narrowed to where a model fits in no other way. Example: [FP8]."""
-
-
 class LimitSettings(Section):
     """What one request to a model may ask for; changes reach a model with its next revision."""
 
@@ -271,8 +253,10 @@ class Settings(Section):
     """Engine images and limits."""
     accelerators: AcceleratorSettings = AcceleratorSettings()
     """What the nodes cannot tell about accelerators."""
-    policy: PolicySettings = PolicySettings()
-    """What models may use that their users did not ask for."""
+    policy_file: str = ""
+    """File of the policy, read again when it changes; empty: the policy below holds for as long as the process."""
+    policy: Policy = Policy()
+    """What models may be and use. Its fields are described in docs/policy.md."""
     limits: LimitSettings = LimitSettings()
     """What one request to a model may ask for."""
     pod_monitors: PodMonitorSettings = PodMonitorSettings()

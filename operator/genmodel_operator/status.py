@@ -52,6 +52,8 @@ class Notice:
     type: ConditionType
     reason: AnyReason
     message: str
+    status: ConditionStatus = ConditionStatus.TRUE
+    """``Unknown`` where it may be true and nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _conditions(model: GenerativeModel, world: World, now: str) -> list[Conditio
         *_weights(model, world),
         _available(model, world),
         *_progress(world, ready),
-        *(_Verdict(found.type, ConditionStatus.TRUE, found.reason, found.message) for found in world.notices),
+        *(_Verdict(found.type, found.status, found.reason, found.message) for found in world.notices),
     ]
     known = {condition.type: condition for condition in model.status.conditions}
     return [_stamp(verdict, known.get(verdict.type.value), model.metadata.generation, now) for verdict in verdicts]

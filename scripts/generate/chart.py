@@ -11,8 +11,10 @@ from genmodel_operator.api.crd import HEADER, to_yaml
 from genmodel_operator.api.schema import structural_schema
 from genmodel_operator.settings import Settings
 
-COMPUTED = frozenset({"runtime_image", "lease_name", "pod_monitors"})
+COMPUTED = frozenset({"runtime_image", "lease_name", "pod_monitors", "policy_file"})
 """Settings that the chart derives from other values."""
+OWN_DOCUMENT = frozenset({"policy"})
+"""Settings that are in a file of their own, which is read again without a restart."""
 NARROWED: dict[str, dict[str, Any]] = {"httpPort": {"minimum": 1024}, "watchNamespaces": {"uniqueItems": True}}
 """Bounds of the chart alone: the pod must know its port and runs without root; each namespace has one Role."""
 BEGIN = "# BEGIN settings (generated from operator/genmodel_operator/settings.py by `make generate`)\n"
@@ -40,7 +42,7 @@ def crd_template(crd: dict[str, Any]) -> str:
 
 def settings_template() -> str:
     """Return the template that names the values which are settings."""
-    keys = json.dumps([to_camel(name) for name in _fields(Settings)])
+    keys = json.dumps([to_camel(name) for name in _fields(Settings) if name not in OWN_DOCUMENT])
     return (
         "{{/* Generated from operator/genmodel_operator/settings.py by `make generate`; do not edit. */}}\n"
         f'{{{{- define "genmodel.settingsKeys" -}}}}\n{keys}\n{{{{- end -}}}}\n'

@@ -1,6 +1,7 @@
 """The chart as real helm renders it: values, schema, images, settings."""
 
 import time
+from pathlib import PurePosixPath
 from typing import Any
 
 import kubernetes_validate
@@ -8,6 +9,8 @@ import pytest
 import yaml
 
 from genmodel_operator.api.crd import CRD_NAME, build_crd
+from genmodel_operator.policy.document import Policy
+from genmodel_operator.policy.parse import parse_policy
 from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
 from tests.helm import CHART, KUBE_VERSION, RELEASE, Helm, Objects
@@ -101,6 +104,10 @@ def test_no_object_of_the_chart_looks_like_a_model_s_child(helm: Helm, values: d
         pytest.param({"hub": {"timeoutSeconds": 0}}, "timeoutSeconds", id="a bound that is excluded"),
         pytest.param({"httpPort": 80}, "httpPort", id="a port that needs root"),
         pytest.param({"image": {"digest": "sha256:abc"}}, "digest", id="half a digest"),
+        pytest.param({"policy": {"allowedPublisher": ["a"]}}, "allowedPublisher", id="a misspelt rule of the policy"),
+        pytest.param({"policy": {"allowGated": "no"}}, "allowGated", id="a word for a switch of the policy"),
+        pytest.param({"policy": {"allowedLicenseClasses": ["open"]}}, "allowedLicenseClasses", id="no class"),
+        pytest.param({"policy": {"prices": {"NVIDIA-L4": "cheap"}}}, "prices", id="a word for a price"),
         pytest.param({"tolerations": [{"keys": "x"}]}, "keys", id="a misspelt toleration"),
         pytest.param({"replicas": 0}, "replicas", id="no operator"),
         pytest.param({"watchNamespaces": ["a", "a"]}, "watchNamespaces", id="a namespace twice"),
@@ -231,13 +238,13 @@ def test_the_check_runs_as_the_operator_does_and_no_service_leads_to_it(helm: He
 
 
 def settings_of(helm: Helm, values: dict[str, Any]) -> Settings:
-    objects = helm.objects(values).values()
-    config = next(found for found in objects if "settings.yaml" in found.get("data", {}))
-    return Settings.model_validate(yaml.safe_load(config["data"]["settings.yaml"]), strict=True)
+    configs = [found["data"] for (kind, _), found in helm.objects(values).items() if kind == "ConfigMap"]
+    (text,) = [data["settings.yaml"] for data in configs if "settings.yaml" in data]
+    return Settings.model_validate(yaml.safe_load(text), strict=True)
 
 
 def test_the_default_values_are_the_default_settings(helm: Helm) -> None:
-    assert settings_of(helm, {}) == Settings()
+    assert settings_of(helm, {}) == Settings(policy_file="/etc/genmodel-policy/policy.yaml")
 
 
 EVERY_VALUE: dict[str, Any] = {
@@ -286,7 +293,6 @@ EVERY_VALUE: dict[str, Any] = {
         "pools": [{"name": "p", "product": "NVIDIA-L4", "devices": 2, "labels": {"example.com/pool": "l4"}}],
         "timeSlices": True,
     },
-    "policy": {"allowedPrecisions": ["FP8"]},
     "limits": {"bodyMib": 8, "choices": 4, "inputs": 64, "mediaHosts": ["images.example"]},
     "network": {
         "policies": False,
@@ -303,11 +309,53 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "policy", "limits", "network", "measurements", "leader_election")
+        for part in ("hub", "engines", "accelerators", "limits", "network", "measurements", "leader_election")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }
-    assert same == {"runtime_image"}
+    assert same == {"runtime_image", "policy"}
+
+
+EVERY_RULE: dict[str, Any] = {
+    "allowedPublishers": ["mistralai", "Qwen/Qwen3-*"],
+    "allowedLicenseClasses": ["Open"],
+    "licenseClasses": {"acme-internal": "Open"},
+    "allowGated": False,
+    "allowedEngineImages": ["registry.example.com/vllm/*"],
+    "devicesPerNamespace": {"team-a": 8, "*": 2},
+    "allowedPrecisions": ["FP8"],
+    "prices": {"NVIDIA-L4": 0.71, "NVIDIA-H100-80GB-HBM3": 4},
+    "advisories": [
+        {"id": "CVE-2027-1", "severity": "High", "affected": [{"fixed": "0.34.0"}], "summary": "it: has a #"},
+    ],
+    "ignoredAdvisories": ["CVE-2026-114051"],
+}
+
+
+def policy_of(helm: Helm, values: dict[str, Any]) -> Policy:
+    """The policy as the operator reads it from its mount, wherever the chart puts that."""
+    found = helm.objects(values)
+    pod = found["Deployment", RELEASE]["spec"]["template"]["spec"]
+    path = PurePosixPath(settings_of(helm, values).policy_file)
+    (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == str(path.parent)]
+    assert mount["readOnly"] is True
+    assert "subPath" not in mount, "the kubelet never renews such a file"
+    (volume,) = [one for one in pod["volumes"] if one["name"] == mount["name"]]
+    return parse_policy(found["ConfigMap", volume["configMap"]["name"]]["data"][path.name])
+
+
+def test_the_policy_is_a_document_of_its_own_that_has_every_rule(helm: Helm) -> None:
+    assert policy_of(helm, {}) == Policy()
+    found = policy_of(helm, {"policy": EVERY_RULE})
+    assert found == Policy.model_validate(EVERY_RULE)
+    assert [name for name in Policy.model_fields if getattr(found, name) == getattr(Policy(), name)] == []
+
+
+def test_another_policy_restarts_nothing(helm: Helm) -> None:
+    def pods(values: dict[str, Any]) -> Any:
+        return helm.objects(values)["Deployment", RELEASE]["spec"]["template"]
+
+    assert pods({"policy": EVERY_RULE}) == pods({})
 
 
 @pytest.mark.parametrize(

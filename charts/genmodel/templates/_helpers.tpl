@@ -77,7 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $registry := .Values.global.imageRegistry -}}
 {{- $fullname := include "genmodel.fullname" . -}}
 {{- $proxy := .Values.proxy -}}
-{{- $settings := dict "runtime_image" (include "genmodel.image" .) -}}
+{{- $settings := dict "runtime_image" (include "genmodel.image" .) "policy_file" "/etc/genmodel-policy/policy.yaml" -}}
 {{- $monitors := .Values.metrics.podMonitor -}}
 {{- $interval := dict "interval_seconds" (int $monitors.intervalSeconds) -}}
 {{- $_ := set $settings "pod_monitors" (merge $interval (pick $monitors "enabled" "labels")) -}}

@@ -29,6 +29,19 @@ env:
     value: /etc/genmodel-operator/settings.yaml
   - name: HOME
     value: /tmp
+  # Events about the operator itself name its pod.
+  - name: POD_NAME
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  - name: POD_NAMESPACE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.namespace
+  - name: POD_UID
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.uid
   {{- with (include "genmodel.wayOut" . | trim) }}
   {{- . | nindent 2 }}
   {{- end }}
@@ -73,6 +86,9 @@ resources:
 - name: settings
   mountPath: /etc/genmodel-operator
   readOnly: true
+- name: policy
+  mountPath: /etc/genmodel-policy
+  readOnly: true
 - name: service-account
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
@@ -92,6 +108,9 @@ resources:
 - name: settings
   configMap:
     name: {{ include "genmodel.fullname" . }}
+- name: policy
+  configMap:
+    name: {{ include "genmodel.fullname" . }}-policy
 # What automounting would do, but only in this container.
 - name: service-account
   projected:

@@ -29,6 +29,13 @@ class Reason(StrEnum):
     REMOTE_CODE_REQUIRED = "RemoteCodeRequired"
     ARCHITECTURE_UNSUPPORTED = "ArchitectureUnsupported"
     QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
+    # policy
+    POLICY_INVALID = "PolicyInvalid"
+    PUBLISHER_NOT_ALLOWED = "PublisherNotAllowed"
+    LICENSE_NOT_ALLOWED = "LicenseNotAllowed"
+    GATED_NOT_ALLOWED = "GatedNotAllowed"
+    ENGINE_IMAGE_NOT_ALLOWED = "EngineImageNotAllowed"
+    DEVICE_LIMIT_REACHED = "DeviceLimitReached"
     # size
     PLANNED = "Planned"
     CACHE_NOT_COMPUTABLE = "CacheNotComputable"
@@ -83,6 +90,9 @@ class Reason(StrEnum):
     FOLLOWING_FAILED = "FollowingFailed"
     NEWER_ENGINE = "NewerEngine"
     NEWER_RENDERING = "NewerRendering"
+    NO_LONGER_ALLOWED = "NoLongerAllowed"
+    KNOWN_VULNERABILITIES = "KnownVulnerabilities"
+    ENGINE_VERSION_UNKNOWN = "EngineVersionUnknown"
 
 
 AnyReason = Reason | RuntimeReason

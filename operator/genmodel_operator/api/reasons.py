@@ -4,6 +4,7 @@ Reasons are part of the API. The documentation is generated from this table, and
 the only way to make a message, so that no message can leave out what its reason promises.
 """
 
+from genmodel_operator.api.policy_reasons import POLICY_TABLE
 from genmodel_operator.api.reason_info import ReasonInfo, Severity
 from genmodel_operator.api.reason_names import AnyReason, Reason
 from genmodel_operator.api.runtime_reasons import RUNTIME_TABLE
@@ -310,6 +311,7 @@ TABLE: dict[str, ReasonInfo] = {
         "this release of the operator, or its settings, make other pods than those of this revision, which go on",
         "genmodel update {name} -n {namespace}, or a new value of the annotation genmodel.dev/update, rolls to it",
     ),
+    **POLICY_TABLE,
     **RUNTIME_TABLE,
 }
 """Message pattern, severity and remedy of every reason, keyed by its name."""

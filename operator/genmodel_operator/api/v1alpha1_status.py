@@ -28,6 +28,8 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     DRIFTED = "Drifted"
     UPDATE_AVAILABLE = "UpdateAvailable"
+    POLICY_VIOLATED = "PolicyViolated"
+    RUNTIME_VULNERABLE = "RuntimeVulnerable"
 
 
 class Condition(ApiModel):

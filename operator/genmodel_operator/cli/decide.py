@@ -8,6 +8,7 @@ from genmodel_operator.cli.input import REFUSED, CommandError
 from genmodel_operator.engines import Refusal, engine_for
 from genmodel_operator.engines.architectures import supports
 from genmodel_operator.hub.facts import ModelFacts, Refused, ServedTask, choose_task
+from genmodel_operator.policy.rules import Repository, refuse_repository, refuse_wish
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory
 from genmodel_operator.sizing.configured import plan_policy
@@ -24,7 +25,13 @@ class Decision:
 
 def decide(model: GenerativeModel, facts: ModelFacts, inventory: Inventory, settings: Settings) -> Decision:
     """Return the decision; raise ``CommandError`` where the model or the engine refuses."""
-    name = model.metadata.name
+    name, policy = model.metadata.name, settings.policy
+    repository = Repository(facts.repository, facts.license, facts.gated)
+    for refusal in (
+        *refuse_wish(policy, model=model.spec.model, image=model.spec.engine.image),
+        *refuse_repository(policy, repository),
+    ):
+        _refuse(name, refusal)
     try:
         task = choose_task(facts, model.spec.task)
     except Refused as refused:

@@ -13,6 +13,7 @@ from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import KubeClient
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.resources.revision import Revision
 from genmodel_operator.resources.storage import Claim
 from genmodel_operator.settings import Settings
@@ -23,7 +24,9 @@ from genmodel_operator.status import Notice, StepFailure
 
 if TYPE_CHECKING:
     from genmodel_operator.controller.branches import Branches
+    from genmodel_operator.controller.devices import DeviceLedger
     from genmodel_operator.controller.updates import Updates
+    from genmodel_operator.controller.vulnerability import Vulnerabilities
 
 Object = dict[str, Any]
 
@@ -73,6 +76,20 @@ class RuntimeReader(Protocol):
         ...
 
 
+class PolicySource(Protocol):
+    """Knows the policy that holds now."""
+
+    @property
+    def current(self) -> Policy | None:
+        """The policy, None where none could be read yet."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the present document; empty where nothing is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What steps do their work with; one for the process."""
@@ -90,6 +107,9 @@ class Tools:
     evidence: EvidenceSource | None = None
     monitors: OptionalSource | None = None
     contests: Contests = field(default_factory=Contests)
+    policy: PolicySource | None = None
+    devices: "DeviceLedger | None" = None
+    vulnerabilities: "Vulnerabilities | None" = None
 
 
 @dataclass(slots=True)
@@ -169,6 +189,12 @@ class Context:
     def name(self) -> str:
         """Name of the model."""
         return self.model.metadata.name
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy that holds now: of its file, else of the settings; None where the file was never valid."""
+        source = self.tools.policy
+        return self.tools.settings.policy if source is None else source.current
 
     def is_new(self, revision: Revision) -> bool:
         """Whether a revision is not frozen yet, or takes the place of another one of its name."""

@@ -139,11 +139,6 @@ class WorkQueue(Generic[K]):
         else:
             self._enqueue(key, state, fresh=fresh)
 
-    def add_all(self) -> None:
-        """Wish for a run of every key, behind what users just changed."""
-        for key in list(self._states):
-            self.add(key, fresh=False)
-
     def add_after(self, key: K, seconds: float) -> None:
         """Want a run of the key in some time; of several wishes the earliest counts."""
         state = self._known(key)
@@ -161,6 +156,11 @@ class WorkQueue(Generic[K]):
         delay = min(BACKOFF_LIMIT_SECONDS, BACKOFF_FIRST_SECONDS * 2.0 ** min(state.failures, 32))
         state.failures += 1
         self.add_after(key, min(BACKOFF_LIMIT_SECONDS, delay * self._between(1.0, 1.5)))
+
+    def add_all(self) -> None:
+        """Want a run of every known key, after what users ask for."""
+        for key in list(self._states):
+            self.add(key, fresh=False)
 
     def forget(self, key: K) -> None:
         """Drop everything about a key; a run that goes on is left to end, and an add meanwhile keeps the key."""

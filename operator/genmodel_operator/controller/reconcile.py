@@ -16,6 +16,7 @@ from genmodel_operator.api.v1alpha1 import (
     ModelStatus,
 )
 from genmodel_operator.controller import children, network, steps, weights
+from genmodel_operator.controller.admission import hold
 from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.dry_run import try_new
@@ -29,6 +30,7 @@ from genmodel_operator.controller.queue import Key, Outcome
 from genmodel_operator.controller.replan import reconsider
 from genmodel_operator.controller.room import make_room
 from genmodel_operator.controller.updates import tell_of_updates
+from genmodel_operator.controller.vulnerability import tell_of_vulnerabilities
 from genmodel_operator.eventful import eventful_conditions
 from genmodel_operator.kube.errors import KubeError, NotFound
 from genmodel_operator.kube.events import EventRecorder
@@ -49,6 +51,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (RESOLVE, steps.resolve),
     (WEIGHTS, weights.find_claim),
     (SIZE, steps.size),
+    (APPLY, hold),
     (APPLY, try_new),
     (APPLY, network.protect),
     (WEIGHTS, weights.bring),
@@ -60,6 +63,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (WEIGHTS, weights.mend),
     (OBSERVE, learn),
     (OBSERVE, tell_of_updates),
+    (OBSERVE, tell_of_vulnerabilities),
     (OBSERVE, check),
 )
 """The steps in order. A failure of one that plans keeps those that follow from wishing for anything
@@ -129,6 +133,8 @@ class Reconciler:
             self._tell_of_kept_claim(key)
         if self._tools.branches is not None:
             self._tools.branches.forget(key)
+        if self._tools.devices is not None:
+            self._tools.devices.forget(key)
         return Outcome(forget=True)
 
     def _tell_of_kept_claim(self, key: Key) -> None:

@@ -5,6 +5,7 @@ import binascii
 from dataclasses import dataclass, replace
 
 from genmodel_operator.api.reasons import Reason
+from genmodel_operator.controller.admission import admit_gated, admit_repository, admit_wish
 from genmodel_operator.controller.context import Context
 from genmodel_operator.controller.errors import Stalled, Waiting
 from genmodel_operator.controller.learn import known_corrections
@@ -75,7 +76,9 @@ async def resolve(ctx: Context) -> None:
     """Ask the Hub what the model is, unless a frozen revision told already."""
     if ctx.current is not None:
         return
+    admit_wish(ctx)
     facts = await _ask_hub(ctx, ctx.commit or ctx.model.spec.revision)
+    admit_repository(ctx, facts)
     try:
         ctx.task = choose_task(facts, ctx.model.spec.task)
     except Refused as refused:
@@ -99,6 +102,8 @@ async def _ask_hub(ctx: Context, revision: str) -> ModelFacts:
     except Refused as refused:
         raise Stalled(refused.reason, **refused.values) from refused
     except HubError as error:
+        if error.reason is Reason.MODEL_GATED:
+            admit_gated(ctx)
         if error.transient:
             after = error.retry_after_seconds or HUB_RETRY_SECONDS
             raise Waiting(error.reason, after_seconds=after, **error.values) from error
@@ -155,7 +160,7 @@ async def size(ctx: Context) -> None:
         task=ctx.task,
         spec=ctx.model.spec,
         inventory=await ctx.tools.inventory.read(),
-        policy=plan_policy(ctx.tools.settings),
+        policy=plan_policy(ctx.tools.settings, ctx.policy),
         corrections=await known_corrections(ctx, ctx.facts.commit),
     )
     if isinstance(plan, Misfit):

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from genmodel_operator import __version__
+from genmodel_operator.policy.document import AdvisorySeverity
 from genmodel_operator.sizing.plausibility import Error
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -103,6 +104,32 @@ def _model_families() -> tuple[GaugeMetricFamily, ...]:
     )
 
 
+class AdvisoryMetrics(Collector):
+    """How many known vulnerabilities the engines of all models have, by severity."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Mapping[AdvisorySeverity, int]] = {}
+
+    def observe(self, namespace: str, name: str, counts: Mapping[AdvisorySeverity, int]) -> None:
+        """Take what one model is open to."""
+        self._counts[namespace, name] = counts
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop a model that is gone."""
+        self._counts.pop((namespace, name), None)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield one sample for each severity."""
+        family = GaugeMetricFamily(
+            "genmodel_runtime_advisories",
+            "Known vulnerabilities that running models are open to, each counted once for each model.",
+            labels=("severity",),
+        )
+        for severity in AdvisorySeverity:
+            family.add_metric((severity.value,), sum(counts[severity] for counts in self._counts.values()))
+        yield family
+
+
 class Metrics:
     """What the operator counts. No label can grow without bound but with the models themselves."""
 
@@ -110,6 +137,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.models = ModelMetrics()
         self.registry.register(self.models)
+        self.advisories = AdvisoryMetrics()
+        self.registry.register(self.advisories)
+        self._make_policy_metrics()
         self._make_queue_metrics()
         self._make_request_metrics()
         self._make_sizing_metrics()
@@ -142,6 +172,20 @@ class Metrics:
             "genmodel_leader", "1 while this operator leads, 0 while it stands by.", registry=self.registry
         )
         self._watched = Gauge("genmodel_models", "Models that the operator knows.", registry=self.registry)
+
+    def _make_policy_metrics(self) -> None:
+        self._policy_valid = Gauge(
+            "genmodel_policy_valid",
+            "Whether the present policy document is valid and in force.",
+            registry=self.registry,
+        )
+        self._policy_valid.set(1)
+        self._policy_reloads = Counter(
+            "genmodel_policy_reloads_total",
+            "Policy documents that were read, by result: applied or refused.",
+            ["result"],
+            registry=self.registry,
+        )
 
     def _make_request_metrics(self) -> None:
         self._kube_requests = Counter(
@@ -224,6 +268,11 @@ class Metrics:
         """Count a look at a branch: unchanged, moved or failed."""
         self._branch_checks.labels(result=result).inc()
 
+    def policy(self, result: str) -> None:
+        """Count a policy document that was applied or refused; the last one tells whether it is valid."""
+        self._policy_valid.set(result == "applied")
+        self._policy_reloads.labels(result=result).inc()
+
     def event(self, result: str) -> None:
         """Count an Event: sent, repeated, limited or failed."""
         self._events.labels(result=result).inc()
@@ -242,8 +291,9 @@ class Metrics:
 
     def described(self) -> list[tuple[str, str, tuple[str, ...], str]]:
         """Return name, type, labels and text of every metric, by name; also of those that have no series yet."""
-        collectors = [c for c in self.registry._collector_to_names if c is not self.models]
-        families = [*_model_families(), *collectors]
+        own = (self.models, self.advisories)
+        collectors = [found for found in self.registry._collector_to_names if found not in own]
+        families = [*_model_families(), *self.advisories.collect(), *collectors]
         return sorted(_description(family) for family in families)
 
     def render(self) -> bytes:

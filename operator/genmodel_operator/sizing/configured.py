@@ -1,20 +1,23 @@
 """From the operator's settings to what the planner must know of them."""
 
 from genmodel_operator.api.quantity import parse_quantity
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import AMD, NVIDIA, parse_taint
 from genmodel_operator.sizing.subject import TOLERATED_TAINTS, PlanPolicy
 
 
-def plan_policy(settings: Settings) -> PlanPolicy:
-    """Return what the planner must know of the settings."""
+def plan_policy(settings: Settings, policy: Policy | None = None) -> PlanPolicy:
+    """Return what the planner must know of the settings, and of the policy that holds now; else of theirs."""
+    policy = policy or settings.policy
     return PlanPolicy(
         engine_version=settings.engines.version,
         cpu_max_model_gib=settings.engines.cpu_max_model_gib,
         cpu_request_cores=float(parse_quantity(settings.engines.cpu_request)),
         tolerated_taints=(*TOLERATED_TAINTS, *_pool_taints(settings)),
         gpu_vendors=(NVIDIA, AMD) if settings.engines.rocm_image else (NVIDIA,),
-        allowed_precisions=tuple(settings.policy.allowed_precisions),
+        allowed_precisions=tuple(policy.allowed_precisions),
+        prices=tuple(policy.prices.items()),
     )
 
 

@@ -72,7 +72,14 @@ def explain(subject: Subject, fit: Fit) -> str:
 def _placement(subject: Subject, fit: Fit) -> str:
     who = f"{devices_text(fit.group.product, fit.count)} per replica"
     policy = subject.spec.accelerator.policy
-    return f"{who} (policy {policy}), weights {fit.served.label}.{_caveat(fit)}"
+    return f"{who} (policy {policy}{_priced(subject, fit)}), weights {fit.served.label}.{_caveat(fit)}"
+
+
+def _priced(subject: Subject, fit: Fit) -> str:
+    """Return the price of a replica where it counts and is known."""
+    price = subject.policy.hourly_price(fit.group, fit.count)
+    is_wanted = subject.spec.accelerator.policy is AcceleratorPolicy.CHEAPEST
+    return f", {price:.2f} per hour" if is_wanted and price is not None else ""
 
 
 def _caveat(fit: Fit) -> str:
@@ -195,7 +202,9 @@ def _why_second(subject: Subject, chosen: Fit, fit: Fit) -> str:
         return "fits, but a GPU is preferred to CPU"
     held = f"fits with {fit.length} tokens per request and {device_gib(fit):.1f} GiB"
     better = f"{devices_text(chosen.group.product, chosen.count)} has {chosen.length} and {device_gib(chosen):.1f} GiB"
-    return f"{held}; {better} (policy {subject.spec.accelerator.policy})"
+    prices = [_priced(subject, one).removeprefix(", ") or "no price" for one in (fit, chosen)]
+    priced = f", {prices[0]} against {prices[1]}" if prices[0] != prices[1] else ""
+    return f"{held}; {better} (policy {subject.spec.accelerator.policy}{priced})"
 
 
 def device_gib(fit: Fit) -> float:

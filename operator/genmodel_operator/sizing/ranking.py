@@ -49,12 +49,18 @@ def _rank(subject: Subject, fit: Fit) -> tuple[object, ...]:
     elif policy is AcceleratorPolicy.FEWEST_DEVICES:
         wish = (fit.count, *cost, -fit.length)
     else:
-        wish = (*cost, -fit.length)
+        wish = (*_price(subject, fit), *cost, -fit.length)
     free = (_availability(fit), -fit.concurrency, -fit.group.replicas_free_now(fit.count))
     # Of nodes that the scheduler cannot tell apart, what the older devices do the newer ones do too.
     alike = (str(fit.group.selector), str(fit.group.compute_capability), str(fit.group))
     last = (*free, fit.group.product, fit.group.devices_per_node, *alike)
     return (fit.count == 0, cramped, *wish, *last)
+
+
+def _price(subject: Subject, fit: Fit) -> tuple[bool, float]:
+    """Return the price per hour as sort key; a candidate without one is after all that have one."""
+    price = subject.policy.hourly_price(fit.group, fit.count)
+    return (price is None, price or 0.0)
 
 
 def _availability(fit: Fit) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from genmodel_operator.api.v1alpha1 import GenerativeModelSpec, KVCachePrecision, Precision
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
-from genmodel_operator.sizing.accelerators import AMD, NVIDIA, NodeGroup, Taint
+from genmodel_operator.sizing.accelerators import AMD, NVIDIA, NodeGroup, Taint, product_key
 from genmodel_operator.sizing.budget.release import Release, parse_release
 from genmodel_operator.sizing.corrections import NONE, Corrections, Learnt, Placement
 from genmodel_operator.sizing.server import Server, SizedModel
@@ -29,6 +29,7 @@ class PlanPolicy:
         gpu_vendors: whose GPUs there is an engine image for.
         allowed_precisions: formats that weights and caches may be narrowed to where a model fits in no
             other way, though its user did not ask for it.
+        prices: product and price of one device for one hour, in any currency.
 
     """
 
@@ -40,6 +41,7 @@ class PlanPolicy:
     tolerated_taints: tuple[str, ...] = TOLERATED_TAINTS
     gpu_vendors: tuple[str, ...] = (NVIDIA,)
     allowed_precisions: tuple[str, ...] = ()
+    prices: tuple[tuple[str, float], ...] = ()
 
     @property
     def release(self) -> Release:
@@ -53,6 +55,12 @@ class PlanPolicy:
     def allows_fp8(self) -> bool:
         """Whether weights and caches may be narrowed to FP8 unasked."""
         return Precision.FP8 in self.allowed_precisions
+
+    def hourly_price(self, group: NodeGroup, count: int) -> float | None:
+        """Return what so many devices cost for one hour, None where the policy names no price of theirs."""
+        key = product_key(group.product)
+        found = next((price for product, price in self.prices if product_key(product) == key), None)
+        return None if found is None or not count else found * count
 
     def tolerates(self, taint: Taint) -> bool:
         """Whether a server may be placed on nodes with this taint."""

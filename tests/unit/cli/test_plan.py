@@ -289,3 +289,19 @@ def test_a_manifest_from_standard_input(
     monkeypatch.setattr(sys, "stdin", text)
     code, out, _ = plan(capsys, "-f", "-", "--facts", facts_file, "--gpu", "l4", "-o", "json")
     assert (code, json.loads(out)["plan"]["maxModelLen"]) == (0, 2048)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "want"),
+    [
+        pytest.param("ALLOWED_PUBLISHERS", "acme", "PublisherNotAllowed", id="publisher"),
+        pytest.param("ALLOWED_LICENSE_CLASSES", "Custom", "LicenseNotAllowed", id="licence"),
+    ],
+)
+def test_what_the_policy_refuses_is_no_plan(
+    facts_file: str, capsys: pytest.CaptureFixture[str], variable: str, value: str, want: str
+) -> None:
+    environ = {f"GENMODEL_OPERATOR_POLICY__{variable}": value}
+    code, out, err = plan(capsys, "--facts", facts_file, "--gpu", "l4", **environ)
+    assert (code, out) == (3, "")
+    assert want in err

@@ -307,14 +307,15 @@ class TestClose:
         assert runs.seen == []
 
 
-async def test_all_keys_can_be_looked_at_again() -> None:
-    queue, runs = a_queue(), Runs()
+async def test_all_known_keys_are_looked_at_again_after_what_users_ask_for() -> None:
+    queue, runs = a_queue(), Runs(takes_seconds=1)
     task = asyncio.create_task(queue.run(1, runs))
     for key in (A, B):
         queue.add(key)
-    await asyncio.sleep(60)
+    await asyncio.sleep(5)
     queue.add_all()
-    await asyncio.sleep(60)
+    queue.add(C)
+    await asyncio.sleep(5)
     queue.close()
     await task
-    assert runs.names == ["a", "b", "a", "b"]
+    assert runs.names == ["a", "b", "c", "a", "b"]

@@ -48,6 +48,8 @@ def test_other_variables_are_not_ours() -> None:
         pytest.param("WATCH_NAMESPACES", '["a", "b"]', "watch_namespaces", ["a", "b"], id="a JSON list"),
         pytest.param("WATCH_NAMESPACES", "", "watch_namespaces", [], id="an empty list"),
         pytest.param("ACCELERATORS__TIME_SLICES", "true", "accelerators.time_slices", True, id="a section's switch"),
+        pytest.param("POLICY__ALLOW_GATED", "false", "policy.allow_gated", False, id="a switch of the policy"),
+        pytest.param("POLICY__PRICES", '{"l4": 0.5}', "policy.prices", {"l4": 0.5}, id="a JSON map"),
         pytest.param("HUB__TOKEN_SECRET_NAMES", "one", "hub.token_secret_names", ["one"], id="a list of one"),
     ],
 )

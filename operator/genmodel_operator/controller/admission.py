@@ -1,0 +1,132 @@
+"""The platform team's policy at work: what is new is refused, what runs is reported and never stopped.
+
+The first two checks are part of ``steps.resolve``, so that also a branch that is followed has to pass them.
+"""
+
+from genmodel_operator.api.reasons import Reason, explain
+from genmodel_operator.api.v1alpha1 import ConditionType
+from genmodel_operator.controller.context import Context
+from genmodel_operator.controller.errors import Stalled
+from genmodel_operator.controller.queue import Key
+from genmodel_operator.engines.protocol import Refusal
+from genmodel_operator.hub.facts import ModelFacts
+from genmodel_operator.policy.devices import devices_of, replicas_granted, replicas_of
+from genmodel_operator.policy.document import Policy
+from genmodel_operator.policy.rules import (
+    Repository,
+    limit_of,
+    refuse,
+    refuse_repository,
+    refuse_wish,
+    too_many_devices,
+    words_of,
+)
+from genmodel_operator.resources.revision import Revision
+from genmodel_operator.status import Notice
+
+NOTHING_NEW = "nothing new is admitted until it can, and what runs goes on"
+
+
+def admit_wish(ctx: Context) -> None:
+    """Refuse what the policy refuses before the Hub is asked."""
+    spec = ctx.model.spec
+    _raise_first(refuse_wish(_policy(ctx), model=spec.model, image=spec.engine.image))
+
+
+def admit_repository(ctx: Context, facts: ModelFacts) -> None:
+    """Refuse what the policy refuses of a model when the Hub has told about it."""
+    found = Repository(facts.repository, facts.license, facts.gated)
+    _raise_first(refuse_repository(_policy(ctx), found))
+
+
+def admit_gated(ctx: Context) -> None:
+    """Refuse a gated repository that tells nothing more of itself, where the policy allows none."""
+    _raise_first(
+        refuse_repository(
+            Policy(allow_gated=_policy(ctx).allow_gated), Repository(ctx.model.spec.model, None, gated=True)
+        )
+    )
+
+
+async def hold(ctx: Context) -> None:
+    """Hold the desired revision to the policy of now, and its replicas to the devices of the namespace."""
+    revision = ctx.current
+    if revision is None:
+        _account(ctx, sum(map(devices_of, ctx.deployments.values())))
+        return
+    running = _running(ctx, revision)
+    is_new = running == 0 and ctx.model.spec.desired_replicas > 0
+    refused = [] if ctx.policy is None else _refused(ctx.policy, revision)
+    if is_new and (refused or ctx.policy is None):
+        _stop_at(ctx, revision, 0)
+        _raise_first(refused)
+        _policy(ctx)
+    told = [*refused, *_limit_devices(ctx, revision, running)]
+    if told:
+        message = explain(Reason.NO_LONGER_ALLOWED, detail="; ".join(map(words_of, told)))
+        ctx.notices.append(Notice(ConditionType.POLICY_VIOLATED, Reason.NO_LONGER_ALLOWED, message))
+
+
+def _refused(policy: Policy, revision: Revision) -> list[Refusal]:
+    model = revision.model
+    image = (revision.inputs["spec"].get("engine") or {}).get("image")
+    return refuse(policy, Repository(model.repository, model.license, model.gated), image=image)
+
+
+def _running(ctx: Context, revision: Revision) -> int:
+    deployment = ctx.deployments.get(revision.id)
+    return 0 if deployment is None else replicas_of(deployment)
+
+
+def _limit_devices(ctx: Context, revision: Revision, running: int) -> list[Refusal]:
+    """Take what the namespace has room for; return the refusal where more than that runs already.
+
+    Raises ``Stalled`` where fewer replicas than wanted may run.
+    """
+    count, desired = revision.plan.count, ctx.model.spec.desired_replicas
+    limit = None if ctx.policy is None else limit_of(ctx.policy, ctx.namespace)
+    if limit is None or ctx.tools.devices is None or not count:
+        _account(ctx, count * desired)
+        return []
+    used = ctx.tools.devices.used_by_others(_key(ctx))
+    granted = replicas_granted(limit=limit, used=used, count=count, desired=desired, running=running)
+    refusal = too_many_devices(namespace=ctx.namespace, limit=limit, used=used, count=count, replicas=desired)
+    if granted < desired:
+        _stop_at(ctx, revision, granted)
+        ctx.tools.devices.wait(_key(ctx))
+        _raise_first([refusal])
+    _account(ctx, count * granted)
+    return [refusal] if used + count * granted > limit and granted else []
+
+
+def _stop_at(ctx: Context, revision: Revision, replicas: int) -> None:
+    """Let so many replicas of a revision run; where that is none, what serves in its place stays as it is."""
+    if replicas or ctx.serving == revision.id:
+        spec = ctx.model.spec.model_copy(update={"replicas": replicas})
+        ctx.model = ctx.model.model_copy(update={"spec": spec})
+        _account(ctx, revision.plan.count * replicas)
+        return
+    ctx.current = None
+    _account(ctx, sum(map(devices_of, ctx.deployments.values())))
+
+
+def _account(ctx: Context, devices: int) -> None:
+    if ctx.tools.devices is not None:
+        ctx.tools.devices.grant(_key(ctx), devices)
+
+
+def _policy(ctx: Context) -> Policy:
+    """Return the policy; raises ``Stalled`` where none could be read since the operator started."""
+    if ctx.policy is None:
+        problem = ctx.tools.policy.problem if ctx.tools.policy else ""
+        raise Stalled(Reason.POLICY_INVALID, detail=problem, effect=NOTHING_NEW)
+    return ctx.policy
+
+
+def _raise_first(refusals: list[Refusal]) -> None:
+    for refusal in refusals:
+        raise Stalled(Reason(refusal.reason), **dict(refusal.values))
+
+
+def _key(ctx: Context) -> Key:
+    return Key(ctx.namespace, ctx.name)

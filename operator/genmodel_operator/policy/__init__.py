@@ -1,0 +1,1 @@
+"""The platform team's policy: what it says, whom it refuses, and which releases of the engine are vulnerable. Pure."""

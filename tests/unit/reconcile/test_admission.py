@@ -1,0 +1,315 @@
+"""The policy in a reconcile: new models are refused, those that run are reported and left alone."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from genmodel_operator.api.reasons import Reason
+from genmodel_operator.controller.admission import hold
+from genmodel_operator.controller.context import Context, Tools
+from genmodel_operator.controller.devices import DeviceLedger
+from genmodel_operator.controller.errors import Stalled
+from genmodel_operator.controller.queue import Key
+from genmodel_operator.controller.steps import resolve
+from genmodel_operator.hub.client import HubError
+from genmodel_operator.hub.facts import ModelFacts, ServedTask
+from genmodel_operator.kube.cache import ChildCache
+from genmodel_operator.kube.errors import NotFound
+from genmodel_operator.policy.document import Policy
+from genmodel_operator.resources.deployment import build_deployment
+from genmodel_operator.resources.revision import Revision, freeze
+from genmodel_operator.settings import Settings
+from tests.builders import a_gpu_plan, a_model, some_facts
+
+OTHER = Key("team-a", "other")
+
+
+@dataclass
+class Source:
+    """A policy file as the steps see it."""
+
+    current: Policy | None
+    problem: str = ""
+
+
+class Hub:
+    """Answers with facts, or fails; counts what it is asked."""
+
+    def __init__(self, answer: ModelFacts | HubError) -> None:
+        self.answer = answer
+        self.asked = 0
+
+    async def resolve(self, *_: Any, **__: Any) -> ModelFacts:
+        self.asked += 1
+        if isinstance(self.answer, HubError):
+            raise self.answer
+        return self.answer
+
+
+class Client:
+    """Knows no Secret."""
+
+    async def get(self, *_: Any) -> Any:
+        raise NotFound("none")
+
+
+def policy(**keys: Any) -> Policy:
+    return Policy.model_validate(keys)
+
+
+def a_context(
+    source: Source | None, *, hub: Hub | None = None, settings: Settings | None = None, **spec: Any
+) -> Context:
+    tools = Tools(
+        client=Client(),  # type: ignore[arg-type]
+        hub=hub,  # type: ignore[arg-type]
+        cache=None,  # type: ignore[arg-type]
+        inventory=None,  # type: ignore[arg-type]
+        runtimes=None,  # type: ignore[arg-type]
+        settings=settings or Settings(),
+        now=str,
+        policy=source,
+        devices=DeviceLedger(ChildCache(), wake=list[Key]().append),
+    )
+    return Context(tools=tools, model=a_model(**spec), resync=False)
+
+
+def frozen(ctx: Context, *, count: int = 2, **facts: Any) -> Revision:
+    """Make a revision of the context's model and wish it."""
+    plan = replace(a_gpu_plan(), count=count)
+    found = freeze(ctx.model, some_facts(**facts), ServedTask.GENERATE, plan, Settings(), number=1)
+    ctx.current = found
+    ctx.revisions.append(found)
+    return found
+
+
+def run(ctx: Context, revision: Revision, replicas: int) -> None:
+    """Let a revision have a Deployment, and the Service select it."""
+    ctx.deployments[revision.id] = build_deployment(ctx.model, revision, replicas)
+    ctx.serving = revision.id
+
+
+def granted(ctx: Context) -> int:
+    assert ctx.tools.devices is not None
+    return ctx.tools.devices.used_by_others(OTHER)
+
+
+# -- before anything is made
+
+
+async def test_a_forbidden_publisher_is_refused_without_asking_the_hub() -> None:
+    hub = Hub(some_facts())
+    ctx = a_context(Source(policy(allowedPublishers=["acme"])), hub=hub)
+    with pytest.raises(Stalled) as caught:
+        await resolve(ctx)
+    assert caught.value.reason is Reason.PUBLISHER_NOT_ALLOWED
+    assert "have the platform team add mistralai to policy.allowedPublishers" in caught.value.message
+    assert hub.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "facts", "want"),
+    [
+        pytest.param({"allowedLicenseClasses": ["Custom"]}, {}, Reason.LICENSE_NOT_ALLOWED, id="licence"),
+        pytest.param({"allowGated": False}, {"gated": True}, Reason.GATED_NOT_ALLOWED, id="gated"),
+        pytest.param(
+            {"allowedPublishers": ["mistralai"]},
+            {"repository": "stranger/x"},
+            Reason.PUBLISHER_NOT_ALLOWED,
+            id="renamed to another publisher",
+        ),
+    ],
+)
+async def test_what_the_hub_tells_is_judged(rules: dict[str, Any], facts: dict[str, Any], want: Reason) -> None:
+    ctx = a_context(Source(policy(**rules)), hub=Hub(some_facts(license="apache-2.0", **facts)))
+    with pytest.raises(Stalled) as caught:
+        await resolve(ctx)
+    assert caught.value.reason is want
+    assert ctx.current is None
+
+
+async def test_who_may_not_have_a_gated_model_is_not_told_to_accept_its_licence() -> None:
+    gated = HubError(Reason.MODEL_GATED, repository="a/b", credential="the anonymous user", secret="s")
+    with pytest.raises(Stalled) as caught:
+        await resolve(a_context(Source(policy(allowGated=False)), hub=Hub(gated)))
+    assert caught.value.reason is Reason.GATED_NOT_ALLOWED
+    with pytest.raises(Stalled) as caught:
+        await resolve(a_context(Source(Policy()), hub=Hub(gated)))
+    assert caught.value.reason is Reason.MODEL_GATED
+
+
+async def test_without_a_policy_that_was_ever_valid_nothing_new_is_admitted() -> None:
+    ctx = a_context(Source(None, "policy.yaml: allowGated: no"), hub=Hub(some_facts()))
+    with pytest.raises(Stalled) as caught:
+        await resolve(ctx)
+    assert caught.value.reason is Reason.POLICY_INVALID
+    assert "policy.yaml: allowGated: no; nothing new is admitted" in caught.value.message
+
+
+async def test_without_a_file_the_settings_hold_the_policy() -> None:
+    settings = Settings(policy=policy(allowedPublishers=["acme"]))
+    with pytest.raises(Stalled) as caught:
+        await resolve(a_context(None, hub=Hub(some_facts()), settings=settings))
+    assert caught.value.reason is Reason.PUBLISHER_NOT_ALLOWED
+
+
+async def test_what_is_allowed_goes_through() -> None:
+    ctx = a_context(
+        Source(policy(allowedPublishers=["*"], allowedLicenseClasses=["Open"])), hub=Hub(some_facts(license="mit"))
+    )
+    await resolve(ctx)
+    assert ctx.facts is not None
+
+
+# -- what is frozen already
+
+
+async def test_a_model_that_runs_is_reported_and_nothing_of_it_changes() -> None:
+    ctx = a_context(Source(policy(allowedPublishers=["acme"], allowedLicenseClasses=["Custom"])), replicas=3)
+    revision = frozen(ctx, license="apache-2.0")
+    run(ctx, revision, 3)
+    await hold(ctx)
+    (notice,) = ctx.notices
+    assert (notice.type, notice.reason, notice.status) == ("PolicyViolated", Reason.NO_LONGER_ALLOWED, "True")
+    assert notice.message.startswith("it goes on as it is, but the operator's policy would refuse it as a new model: ")
+    assert "is not of a publisher" in notice.message
+    assert "the class Open" in notice.message
+    assert ctx.current is revision
+    assert ctx.model.spec.replicas == 3
+
+
+async def test_going_back_to_a_revision_that_is_forbidden_now_is_refused() -> None:
+    ctx = a_context(Source(policy(allowedPublishers=["acme"])))
+    old = frozen(ctx)
+    run(ctx, replace(old, id="f" * 10), 1)
+    with pytest.raises(Stalled) as caught:
+        await hold(ctx)
+    assert caught.value.reason is Reason.PUBLISHER_NOT_ALLOWED
+    assert ctx.current is None, "what serves stays"
+    assert ctx.notices == []
+
+
+async def test_a_forbidden_model_that_was_suspended_stays_so() -> None:
+    ctx = a_context(Source(policy(allowedPublishers=["acme"])), replicas=2)
+    run(ctx, frozen(ctx), 0)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.model.spec.replicas == 0
+
+
+async def test_a_forbidden_model_that_is_suspended_is_reported() -> None:
+    ctx = a_context(Source(policy(allowedPublishers=["acme"])), suspend=True)
+    run(ctx, frozen(ctx), 0)
+    await hold(ctx)
+    assert [notice.type for notice in ctx.notices] == ["PolicyViolated"]
+
+
+async def test_what_runs_is_left_alone_while_there_is_no_policy() -> None:
+    ctx = a_context(Source(None, "gone"))
+    run(ctx, frozen(ctx), 1)
+    await hold(ctx)
+    assert ctx.notices == []
+    assert ctx.current is not None
+
+
+async def test_an_image_of_the_user_s_own_is_judged_and_the_platform_s_is_not() -> None:
+    rules = Source(policy(allowedEngineImages=["registry.example.com/*"]))
+    own = a_context(rules, engine={"image": "docker.io/own/vllm:v0.32.0"})
+    run(own, frozen(own), 1)
+    await hold(own)
+    assert "spec.engine.image: docker.io/own/vllm:v0.32.0 is not an image" in own.notices[0].message
+    theirs = a_context(rules)
+    run(theirs, frozen(theirs), 1)
+    await hold(theirs)
+    assert theirs.notices == []
+
+
+# -- devices
+
+
+def limited(limit: int, others: int, **spec: Any) -> Context:
+    ctx = a_context(Source(policy(devicesPerNamespace={"team-a": limit})), **spec)
+    assert ctx.tools.devices is not None
+    ctx.tools.devices.grant(Key("team-a", "neighbour"), others)
+    return ctx
+
+
+async def test_a_model_takes_its_devices() -> None:
+    ctx = limited(8, 2, replicas=3)
+    frozen(ctx, count=2)
+    await hold(ctx)
+    assert granted(ctx) == 2 + 6
+    assert ctx.current is not None
+
+
+async def test_a_new_model_for_which_there_is_no_room_is_not_made() -> None:
+    ctx = limited(4, 3)
+    frozen(ctx, count=2)
+    with pytest.raises(Stalled) as caught:
+        await hold(ctx)
+    assert caught.value.reason is Reason.DEVICE_LIMIT_REACHED
+    assert "1 x 2 devices are too many: the namespace team-a may have 4" in caught.value.message
+    assert ctx.current is None
+    assert granted(ctx) == 3
+
+
+async def test_a_new_model_gets_as_many_replicas_as_there_is_room_for() -> None:
+    ctx = limited(8, 3, replicas=5)
+    frozen(ctx, count=2)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.current is not None
+    assert ctx.model.spec.replicas == 2
+    assert granted(ctx) == 3 + 4
+
+
+async def test_scaling_beyond_the_limit_keeps_what_runs() -> None:
+    ctx = limited(4, 0, replicas=5)
+    run(ctx, frozen(ctx, count=2), 2)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.model.spec.replicas == 2
+
+
+async def test_a_limit_below_what_runs_is_reported_and_stops_nothing() -> None:
+    ctx = limited(2, 2, replicas=2)
+    run(ctx, frozen(ctx, count=2), 2)
+    await hold(ctx)
+    assert ctx.model.spec.replicas == 2
+    assert "devices are too many" in ctx.notices[0].message
+    assert granted(ctx) == 2 + 4
+
+
+async def test_another_revision_needs_no_more_room_than_the_one_whose_place_it_takes() -> None:
+    ctx = limited(2, 0)
+    new = frozen(ctx, count=2)
+    run(ctx, replace(new, id="f" * 10), 1)
+    await hold(ctx)
+    assert ctx.current is new
+    assert granted(ctx) == 2
+
+
+async def test_a_refused_revision_leaves_the_devices_of_the_one_that_serves() -> None:
+    ctx = limited(4, 2)
+    wanted = frozen(ctx, count=4)
+    run(ctx, replace(wanted, id="f" * 10), 1)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.current is None
+    assert granted(ctx) > 2
+
+
+async def test_a_model_on_cpu_has_no_devices() -> None:
+    ctx = limited(0, 0)
+    frozen(ctx, count=0)
+    await hold(ctx)
+    assert ctx.current is not None
+
+
+async def test_a_suspended_model_gives_its_devices_back() -> None:
+    ctx = limited(4, 0, suspend=True)
+    run(ctx, frozen(ctx, count=2), 0)
+    await hold(ctx)
+    assert granted(ctx) == 0
+    assert ctx.notices == []
