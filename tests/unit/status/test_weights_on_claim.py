@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from genmodel_operator.api.labels import FAILED_BEFORE
+from genmodel_operator.api.labels import COMPONENT_FETCH, FAILED_BEFORE, child_labels
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes import Cause
 from genmodel_operator.causes.weights import Weights, failed_before, told_reason
@@ -25,16 +25,17 @@ from tests.builders_pods import (
 
 NOW = "2026-05-01T10:00:00Z"
 RUNNING = container("prepare", running={"startedAt": NOW})
-BYTES = {"contract": 1, "phase": "Downloading", "download": {"bytesDone": 2**30, "bytesTotal": 2**32}}
+BYTES: dict[str, Any] = {"contract": 1, "phase": "Downloading", "download": {"bytesDone": 2**30, "bytesTotal": 2**32}}
 MOVING = BYTES | {"download": {"bytesDone": 2**30, "bytesTotal": 2**32, "bytesPerSecond": 2**26}}
 ELSEWHERE = {"f": BYTES | {"download": BYTES["download"] | {"elsewhere": True}}}
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes ..."}
 
 
 def fetching(prepare: dict[str, Any], *, name: str = "f", phase: str = "Running", born: str = NOW) -> dict[str, Any]:
-    """A Job's pod whose only container is the one given."""
-    pod = a_pod(name, phase=phase, conditions=[scheduled()], containerStatuses=[prepare])
-    pod["metadata"] |= {"creationTimestamp": born, "labels": {}}
+    """A Job's pod whose only container is the one given; without a probe it is ready as soon as it runs."""
+    ready = {"type": "Ready", "status": "True" if "running" in prepare["state"] else "False"}
+    pod = a_pod(name, phase=phase, conditions=[scheduled(), ready], containerStatuses=[prepare])
+    pod["metadata"] |= {"creationTimestamp": born, "labels": child_labels("mistral", COMPONENT_FETCH)}
     return pod
 
 
