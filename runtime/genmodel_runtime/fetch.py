@@ -20,6 +20,7 @@ from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure
 from genmodel_runtime.transfer import Transfer
 from genmodel_runtime.volume import Volume, VolumeBroken, is_complete, volume_errors
+from genmodel_runtime.watch import Watch
 
 _LOCK_POLL_SECONDS = 0.5
 
@@ -42,12 +43,15 @@ class Fetch:
     def run(self) -> None:
         """Fetch what is missing and mark the model complete; raises ``FetchFailed`` and ``VolumeBroken``."""
         self._volume.create()
-        lease, has_told = self._volume.lease(), False
+        lease, watch = self._volume.lease(), None
         while not self._run_leased(lease):
             # Another pod on the same volume fetches this commit; its work is used, not repeated.
-            if not has_told:
+            if watch is None:
                 say("another pod fetches this commit into the volume; it is waited for")
-                has_told = True
+                watch = Watch(self._volume, expected_bytes=self._settings.expected_bytes)
+                self._state.track_download(watch.download)
+                self._state.enter(Phase.DOWNLOADING)
+            watch.look()
             time.sleep(_LOCK_POLL_SECONDS)
 
     def _run_leased(self, lease: Lease) -> bool:

@@ -20,6 +20,7 @@ _HEADER = struct.Struct("<8sQQ40s")
 _SLOT = struct.Struct("<QQ")
 """Bytes of a piece that were written, and those of them that are on the disk."""
 _SYNC_SECONDS = 5.0
+JOURNAL_SUFFIX = ".pieces"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -194,7 +195,7 @@ class Partial:
 
 def journal_of(path: Path) -> Path:
     """Return where the journal of a partial file is."""
-    return path.with_name(f"{path.name}.pieces")
+    return path.with_name(f"{path.name}{JOURNAL_SUFFIX}")
 
 
 def this_boot() -> str:

@@ -14,12 +14,16 @@ STARTING_PHASES = (Phase.STARTING, Phase.LOADING, Phase.COMPILING, Phase.WARMING
 
 @dataclass(frozen=True)
 class Download:
-    """Progress of a download; rates and times are unknown until bytes arrived."""
+    """Progress of a download; rates and times are unknown until bytes arrived.
+
+    ``elsewhere``: another pod brings the bytes to the volume that both share.
+    """
 
     bytes_done: int
     bytes_total: int
     bytes_per_second: float | None = None
     seconds_left: float | None = None
+    elsewhere: bool = False
 
     def document(self) -> dict[str, object]:
         """Return the ``download`` object of ``/status``."""
@@ -28,6 +32,7 @@ class Download:
             bytesTotal=self.bytes_total,
             bytesPerSecond=None if self.bytes_per_second is None else round(self.bytes_per_second),
             secondsLeft=None if self.seconds_left is None else round(self.seconds_left),
+            elsewhere=True if self.elsewhere else None,
         )
 
 

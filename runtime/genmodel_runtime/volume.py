@@ -12,7 +12,7 @@ from genmodel_runtime.console import say
 from genmodel_runtime.contract import ExitCode, RuntimeReason
 from genmodel_runtime.lease import STALE_SECONDS, Lease
 from genmodel_runtime.manifest import MANIFEST_NAME, Manifest, RemoteFile, StoredFile
-from genmodel_runtime.partial import Partial, journal_of
+from genmodel_runtime.partial import JOURNAL_SUFFIX, Partial, journal_of
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.termination import Failure
 
@@ -144,6 +144,14 @@ class Volume:
                 min(file.size_bytes, max(_space(self.final_path(file)), _space(self.partial_path(file))))
                 for file in files
             )
+
+    def taken_bytes(self) -> int:
+        """Return how much this commit's files take, finished or on their way, whoever brings them."""
+        found = 0
+        for folder in (self.model_dir, self._partial_dir):
+            for parent, _, names in os.walk(folder):
+                found += sum(_space(Path(parent, name)) for name in names if not name.endswith(JOURNAL_SUFFIX))
+        return found
 
     def check_space(self, needed_bytes: int) -> None:
         """Raise ``VolumeBroken`` where less is free than is still needed."""

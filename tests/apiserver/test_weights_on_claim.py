@@ -172,10 +172,11 @@ def fetcher(world: OperatorWorld, team: str) -> list[Object]:
 
 
 def fetching(**state: Any) -> Object:
-    """The status of a Job's pod whose only container is in this state."""
+    """The status of a Job's pod whose only container is in this state; without a probe it is ready when it runs."""
     over = {"terminated": "Failed"}.get(next(iter(state)), "Running")
     status: Object = {"phase": over, "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}
-    return status | {"containerStatuses": [container("prepare", **state)]}
+    ready = {"type": "Ready", "status": "True" if "running" in state else "False"}
+    return status | {"conditions": [ready], "containerStatuses": [container("prepare", **state)]}
 
 
 def test_a_download_shows_its_bytes_and_why_it_failed(
@@ -217,6 +218,11 @@ def test_a_download_shows_its_bytes_and_why_it_failed(
         (failed,) = jobs(world, team)
         assert failed["status"]["failed"] == 1
 
+        another_try_is_told_of_when_bytes_come(world, team, node, voice, failed)
+        (pod,) = fetcher(world, team)
+        node.write(team, pod["metadata"]["name"], fetching(terminated={**ended, "finishedAt": STARTED}))
+        world.until(lambda: "Failed" in ended_as(jobs(world, team)), "it failed once more")
+        (failed,) = jobs(world, team)
         larger = {"persistentVolumeClaim": {"storageClassName": volume}}
         world.wish(team, "m", cache=larger, accelerator={"products": [PRODUCT]}, context={"maxModelLen": 128})
         world.until(
@@ -225,6 +231,44 @@ def test_a_download_shows_its_bytes_and_why_it_failed(
         )
         world.cluster.kubectl("-n", team, "delete", "gm", "m")
         world.until(lambda: world.list(team, "pods") == [], "the pods are gone")
+
+
+def another_try_is_told_of_when_bytes_come(
+    world: OperatorWorld, team: str, node: HandNode, voice: Path, failed: Object
+) -> None:
+    """The Job is made anew after five minutes, which are over at once here; the failure stays until bytes come."""
+    name = failed["metadata"]["name"]
+    at = next(i for i, c in enumerate(failed["status"]["conditions"]) if c["type"] == "Failed")
+    long_ago = [{"op": "replace", "path": f"/status/conditions/{at}/lastTransitionTime", "value": STARTED}]
+    patch = ("patch", "job", name, "--subresource=status", "--type=json", "-p", json.dumps(long_ago))
+    world.cluster.kubectl("-n", team, *patch)
+    gone = {failed["metadata"]["uid"]}
+    world.until(
+        lambda: {job["metadata"]["uid"] for job in jobs(world, team)} - gone != set(), "another Job", seconds=90
+    )
+    (again,) = jobs(world, team)
+    assert "VolumeFull" in again["metadata"]["annotations"]["genmodel.dev/failed-before"]
+    world.until(
+        lambda: [owner_of(pod) for pod in fetcher(world, team)] == [again["metadata"]["uid"]], "its pod is placed"
+    )
+    (pod,) = fetcher(world, team)
+    silent = told("Downloading") | {"download": {"bytesDone": 1024**3, "bytesTotal": 4 * 1024**3}}
+    voice.write_text(json.dumps(silent))
+    node.write(team, pod["metadata"]["name"], fetching(running={"startedAt": STARTED}))
+    world.until(lambda: world.get(team, "gm", "m")["status"].get("download") is not None, "the pod is heard")
+    assert world.condition(team, "m")["reason"] == "VolumeFull"
+    voice.write_text(json.dumps(silent | {"download": silent["download"] | {"bytesPerSecond": 2**26}}))
+    world.assert_shown(
+        team,
+        "m",
+        reason="Downloading",
+        words=("64.0 MiB/s; the try before it failed: the volume /models is too small",),
+        row={"READY": "False", "REPLICAS": "0/1"},
+    )
+
+
+def owner_of(pod: Object) -> str:
+    return str(pod["metadata"]["ownerReferences"][0]["uid"])
 
 
 def test_a_commit_that_is_not_wished_any_more_is_given_up(world: OperatorWorld, team: str, volume: str) -> None:

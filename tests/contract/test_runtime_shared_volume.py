@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,14 @@ from typing import Any
 
 import pytest
 
+from genmodel_runtime.contract import Phase
+from genmodel_runtime.fetch import Fetch
+from genmodel_runtime.state import RuntimeState
+from genmodel_runtime.volume import Volume
 from tests.contract.test_runtime_pieces import BIG, CONTENT, PIECE, SIZE, WEIGHTS, asked, received
 from tests.fakes.fetching import FetchProcess, fetching
 from tests.fakes.hub import HubServer
+from tests.fakes.runtime_pod import fetch_settings
 
 STALE_SECONDS = 3.0
 ELSEWHERE = {"piece_bytes": PIECE, "connections": 4, "stale_seconds": STALE_SECONDS, "has_locks": False}
@@ -84,6 +90,31 @@ def test_two_at_once_fetch_once(hub: HubServer, nodes: Nodes, options: dict[str,
     assert sum(end - begin for begin, end in asked(hub)) == SIZE
     assert nodes.weights() == CONTENT
     assert list((nodes.models / ".partial").iterdir()) == []
+
+
+def test_who_waits_tells_how_far_the_other_one_is(hub: HubServer, nodes: Nodes) -> None:
+    state = RuntimeState(Phase.CHECKING)
+    seen: list[dict[str, Any]] = []
+    with fetching(nodes.root("one"), hub.url, BIG, **ELSEWHERE) as owner:
+        nodes.wait_until(lambda: "fetching 5 files" in owner.log, owner)
+        settings = fetch_settings(nodes.root("two"), hub.url, BIG, expected_bytes=SIZE)
+        volume = Volume(settings.paths.models_dir, settings.commit, has_locks=False)
+        waiting = threading.Thread(target=Fetch(settings, state=state, volume=volume).run)
+        waiting.start()
+        while waiting.is_alive():
+            seen.append(state.snapshot().document())
+            time.sleep(0.1)
+        waiting.join()
+        assert owner.wait() == "done"
+
+    others = [one["download"] for one in seen if one.get("download", {}).get("elsewhere")]
+    assert {one["phase"] for one in seen} <= {"Checking", "Downloading"}
+    assert {one["bytesTotal"] for one in others} == {SIZE}
+    done = [one["bytesDone"] for one in others]
+    assert done == sorted(done), "it never goes back"
+    assert done[0] < SIZE / 2 < done[-1] <= SIZE
+    assert any(one.get("bytesPerSecond") for one in others)
+    assert sum(end - begin for begin, end in asked(hub)) == SIZE, "who waits fetches nothing"
 
 
 def test_the_work_of_a_dead_owner_is_gone_on_with(hub: HubServer, nodes: Nodes) -> None:

@@ -149,6 +149,13 @@ PODS: tuple[PodSituation, ...] = (
         events=(("FailedMount", 'MountVolume.SetUp failed for volume "keys": secret "keys" not found'),),
     ),
     PodSituation(
+        "certificate authorities that are not in the namespace",
+        Reason.AUTHORITIES_MISSING,
+        "hub.caConfigMap names the ConfigMap authorities, which is not in the namespace ",
+        prepare=container("prepare", waiting={"reason": "PodInitializing"}),
+        events=(("FailedMount", 'MountVolume.SetUp failed for volume "ca" : configmap "authorities" not found'),),
+    ),
+    PodSituation(
         "nothing started yet",
         Reason.STARTING,
         "prepares the pod",

@@ -140,7 +140,13 @@ def a_policy_that_refuses_pods(world: OperatorWorld, team: str) -> None:
     recovers(world, team)
 
 
-@scene(Reason.PODS_PENDING, Reason.POD_EVICTED)
+def evict(world: OperatorWorld, team: str, pod: Object, said: str) -> None:
+    """Write what a kubelet writes that takes a pod away."""
+    status = json.dumps({"status": {"phase": "Failed", "reason": "Evicted", "message": said}})
+    world.cluster.kubectl("-n", team, "patch", "pod", pod["metadata"]["name"], "--subresource=status", "-p", status)
+
+
+@scene(Reason.PODS_PENDING, Reason.POD_EVICTED, Reason.DISK_LIMIT_EXCEEDED)
 def evicted_while_its_successor_is_held_back(world: OperatorWorld, team: str) -> None:
     world.wish(team, "m")
     sees(world, team, Reason.SERVING)
@@ -148,11 +154,12 @@ def evicted_while_its_successor_is_held_back(world: OperatorWorld, team: str) ->
         world.wish(team, "other")
         sees(world, team, Reason.PODS_PENDING, "a scheduling gate holds the pod back", name="other")
         (pod,) = world.list(team, "pods", "-l", "genmodel.dev/model=m")
-        said = "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi"
-        status = json.dumps({"status": {"phase": "Failed", "reason": "Evicted", "message": said}})
-        world.cluster.kubectl("-n", team, "patch", "pod", pod["metadata"]["name"], "--subresource=status", "-p", status)
+        evict(world, team, pod, "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi")
         sees(world, team, Reason.POD_EVICTED, "ephemeral-storage", "it is placed again by itself")
         is_told(world, team, Reason.POD_EVICTED)
+        evict(world, team, pod, 'Usage of EmptyDir volume "cache" exceeds the limit "10Gi". ')
+        sees(world, team, Reason.DISK_LIMIT_EXCEEDED, "raise spec.podTemplate.spec.volumes[cache].emptyDir.sizeLimit")
+        is_told(world, team, Reason.DISK_LIMIT_EXCEEDED)
         policies.open_gates(world.cluster, team)
     recovers(world, team)
     recovers(world, team, "other")

@@ -25,6 +25,8 @@ CLAIM = f"{GROUP}/claim"
 """Claim that the weights are on, shortened where it is longer than a label; on pods, Jobs and revisions that use it."""
 CLAIM_UID = f"{GROUP}/claim-uid"
 """On download Jobs: uid of the claim that was filled; one of the same name that was made later is empty."""
+FAILED_BEFORE = f"{GROUP}/failed-before"
+"""On download Jobs: reason and message of the try before this one, as JSON."""
 
 DESIRED_HASH = f"{GROUP}/desired-hash"
 """On children: hash of what was last applied; equal hash and equal fields mean no write."""

@@ -19,6 +19,7 @@ __all__ = [
     "explain",
     "explain_runtime",
     "info",
+    "reason_of",
     "while_another_serves",
 ]
 
@@ -231,6 +232,12 @@ TABLE: dict[str, ReasonInfo] = {
         "the node {node} cannot set the pod up: {detail}",
         "create or repair what the message names; the node tries again by itself",
     ),
+    Reason.AUTHORITIES_MISSING: ReasonInfo(
+        _PERSON,
+        "the operator's setting hub.caConfigMap names the ConfigMap {name}, which is not in the namespace {namespace} "
+        "or has no key {key}",
+        "create it: kubectl -n {namespace} create configmap {name} --from-file={key}=FILE; the pod goes on by itself",
+    ),
     Reason.DOWNLOADING: ReasonInfo(_PROGRESS, "downloading the weights: {progress}"),
     Reason.VERIFYING: ReasonInfo(_PROGRESS, "checking the downloaded files against the Hub's hashes"),
     Reason.LOADING: ReasonInfo(_PROGRESS, "the engine {stage}{more}"),
@@ -270,6 +277,11 @@ TABLE: dict[str, ReasonInfo] = {
     ),
     Reason.POD_EVICTED: ReasonInfo(
         _PROGRESS, "the pod lost its place on the node {node}: {detail}", "it is placed again by itself"
+    ),
+    Reason.DISK_LIMIT_EXCEEDED: ReasonInfo(
+        _PROGRESS,
+        "the pod was evicted from the node {node}, because it wrote more to disk than it may: {detail}",
+        "it is placed again by itself; where that happens again, {change}",
     ),
     Reason.NODE_LOST: ReasonInfo(
         _PROGRESS,
@@ -320,6 +332,14 @@ TABLE: dict[str, ReasonInfo] = {
 def info(reason: AnyReason) -> ReasonInfo:
     """Return the documented behaviour of a reason."""
     return TABLE[reason.value]
+
+
+def reason_of(name: str) -> AnyReason:
+    """Return the reason of a name; raises ``ValueError`` where there is none."""
+    try:
+        return RuntimeReason(name)
+    except ValueError:
+        return Reason(name)
 
 
 def explain(reason: AnyReason, **values: object) -> str:

@@ -15,6 +15,7 @@ _TROUBLE: frozenset[AnyReason] = frozenset(
         Reason.WAITING_FOR_NODE,
         Reason.NODE_LOST,
         Reason.POD_EVICTED,
+        Reason.DISK_LIMIT_EXCEEDED,
         Reason.PROBE_FAILING,
         RuntimeReason.ENGINE_DIED,
         RuntimeReason.ENGINE_HUNG,

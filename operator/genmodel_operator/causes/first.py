@@ -71,7 +71,7 @@ def _container_cause(pod: Object, container: Object, runtime: Object, evidence: 
     if "waiting" in state:
         return _waiting(container, state["waiting"])
     if "running" in state:
-        return _unnoticed(pod, container, runtime, evidence) or progress(container, runtime)
+        return _unnoticed(pod, container, runtime, evidence) or progress(container, runtime, evidence)
     return None
 
 

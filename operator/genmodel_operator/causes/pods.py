@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
+from genmodel_operator.api import labels
 from genmodel_operator.causes.cause import Object
 from genmodel_runtime.contract import PREPARE_CONTAINER, SERVER_CONTAINER
 
 
 def is_ready(pod: Object) -> bool:
-    """Return whether the pod counts as ready and is not on its way out; one that is over keeps its conditions."""
+    """Return whether the pod answers and is not on its way out; one that is over keeps its conditions.
+
+    The pod of a download has no probe: the kubelet calls it ready as soon as it runs, and it never answers anybody.
+    """
+    if (pod["metadata"].get("labels") or {}).get(labels.COMPONENT_KEY) == labels.COMPONENT_FETCH:
+        return False
     if pod["metadata"].get("deletionTimestamp") or pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
         return False
     return (condition(pod, "Ready") or {}).get("status") == "True"

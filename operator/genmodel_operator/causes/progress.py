@@ -6,7 +6,7 @@ from math import isfinite
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes.cause import Cause, Object, because
-from genmodel_operator.causes.evidence import since_words
+from genmodel_operator.causes.evidence import NOTHING, Evidence, since_words
 from genmodel_operator.causes.termination import parse_termination
 from genmodel_runtime.contract import RUNTIME_PORT, SERVER_CONTAINER, Phase
 
@@ -18,23 +18,34 @@ _STAGES = {
     Phase.LOADING.value: (Reason.LOADING, "loads the weights"),
     Phase.STARTING.value: (Reason.LOADING, "starts"),
 }
-_UNTOLD = f"starts; how far it is cannot be read from the pod's port {RUNTIME_PORT}"
+UNHEARD_SECONDS = 15.0
+"""How long a container may run before it is told that its runtime does not answer: its start takes some."""
+_UNTOLD = f"how far it is cannot be read from the pod's port {RUNTIME_PORT}"
 
 
-def progress(container: Object, runtime: Object) -> Cause:
+def progress(container: Object, runtime: Object, evidence: Evidence = NOTHING) -> Cause:
     """Return what a running container is at; without the runtime's word only its name tells."""
     said = parse_termination(json.dumps(runtime["failure"])) if runtime.get("failure") else None
     if said is not None:
         return said
+    unheard = not runtime and _is_overdue(container, evidence)
     if container["name"] == SERVER_CONTAINER:
-        return _of_engine(container, runtime)
+        return _of_engine(container, runtime, unheard=unheard)
     if runtime.get("phase") == Phase.VERIFYING.value:
         return because(Reason.VERIFYING)
-    return because(Reason.DOWNLOADING, progress=describe_download(member(runtime, "download"), told=bool(runtime)))
+    told = describe_download(member(runtime, "download")) if runtime else _UNTOLD if unheard else "the container starts"
+    return because(Reason.DOWNLOADING, progress=told)
 
 
-def _of_engine(container: Object, runtime: Object) -> Cause:
-    reason, stage = _STAGES.get(str(runtime.get("phase")), (Reason.LOADING, _UNTOLD))
+def _is_overdue(container: Object, evidence: Evidence) -> bool:
+    """Return whether a container has run long enough to answer; so it is where nobody knows for how long."""
+    seconds = evidence.seconds_since(container["state"]["running"].get("startedAt"))
+    return seconds is None or seconds >= UNHEARD_SECONDS
+
+
+def _of_engine(container: Object, runtime: Object, *, unheard: bool) -> Cause:
+    unknown = (Reason.LOADING, f"starts; {_UNTOLD}" if unheard else "starts")
+    reason, stage = _STAGES.get(str(runtime.get("phase")), unknown)
     since = runtime.get("since") or container["state"]["running"].get("startedAt")
     why = member(runtime, "readiness").get("reason") if reason is Reason.WARMING_UP else None
     words = [since_words(since), f"not ready: {why}" if why else "", *_last_end(container)]
@@ -51,24 +62,26 @@ def _last_end(container: Object) -> list[str]:
     return [f"restart {container.get('restartCount', 1)}; before it: {why}"]
 
 
-def describe_download(download: Object | None, *, told: bool = True) -> str:
-    """Return the progress in words, such as ``1.2 GiB of 14.2 GiB (8 %), 95.0 MiB/s, 140 s left``.
-
-    ``told`` says whether the pod's runtime could be asked at all.
-    """
-    if not told:
-        return f"how far it is cannot be read from the pod's port {RUNTIME_PORT}"
+def describe_download(download: Object | None) -> str:
+    """Return the progress in words, such as ``1.2 GiB of 14.2 GiB (8 %), 95.0 MiB/s, 140 s left``."""
     total = whole(download or {}, "bytesTotal")
     if not download or not total:
         return "asking the Hub for the list of files"
     done = whole(download, "bytesDone") or 0
-    words = [f"{_amount(done)} of {_amount(total)} ({done * 100 // total} %)"]
+    words = ["another pod brings them to the volume"] if download.get("elsewhere") is True else []
+    words.append(f"{_amount(done)} of {_amount(total)} ({done * 100 // total} %)")
     rate, left = whole(download, "bytesPerSecond"), whole(download, "secondsLeft")
     if rate:
         words.append(f"{_amount(rate)}/s")
     if left is not None:
         words.append(f"{left} s left")
     return ", ".join(words)
+
+
+def is_moving(runtime: Object) -> bool:
+    """Return whether a pod has received bytes in its present try, or has all of them."""
+    rate = whole(member(runtime, "download"), "bytesPerSecond")
+    return bool(rate) or runtime.get("phase") == Phase.VERIFYING.value
 
 
 def member(document: Object, name: str) -> Object:

@@ -1,15 +1,18 @@
 """Why the weights are not on their claim yet: the download Job and its pods."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from genmodel_operator.api.reasons import Reason
+from genmodel_operator.api import labels
+from genmodel_operator.api.reasons import Reason, reason_of
 from genmodel_operator.causes.cause import Cause, Object, because
 from genmodel_operator.causes.evidence import NOTHING, Evidence
 from genmodel_operator.causes.first import first_cause
 from genmodel_operator.causes.node import lost_place
 from genmodel_operator.causes.pods import container_statuses
+from genmodel_operator.causes.progress import is_moving
 from genmodel_operator.causes.termination import parse_termination, termination_cause
 
 _UNBOUND, _APART = "PersistentVolumeClaim", "pod affinity"
@@ -27,6 +30,7 @@ class Weights:
         is_complete: the Job for the commit has succeeded.
         is_for_one_node: all pods that use the claim must be on one node.
         pods: the Job's pods.
+        failed_before: why the Job before this one failed, where it is this try's forerunner.
     """
 
     claim: str
@@ -34,15 +38,23 @@ class Weights:
     is_complete: bool
     is_for_one_node: bool = False
     pods: Sequence[dict[str, Any]] = ()
+    failed_before: Cause | None = None
 
     def cause(self, runtimes: Mapping[str, Object], evidence: Evidence = NOTHING) -> Cause:
-        """Return what the download is at, or why it does not go on."""
+        """Return what the download is at, or why it does not go on.
+
+        A failure is told until another try has received bytes: it may meet the same again in a moment.
+        """
         alive = [pod for pod in self.pods if _phase(pod) not in _OVER]
         now = self.told_of(first_cause(None, alive, runtimes, evidence)) if alive else None
-        if now is not None and not now.says_little:
+        before = last_failure(self.pods, evidence) or self.failed_before
+        if now is None or now.says_little:
+            return before or now or because(Reason.PODS_PENDING, detail="the pod that downloads the weights is created")
+        if before is None or not now.is_progress:
             return now
-        before = last_failure(self.pods, evidence)
-        return before or now or because(Reason.PODS_PENDING, detail="the pod that downloads the weights is created")
+        if any(is_moving(runtimes.get(pod["metadata"]["name"], {})) for pod in alive):
+            return Cause(now.reason, f"{now.message}; the try before it failed: {before.message}")
+        return before
 
     def told_of(self, cause: Cause) -> Cause:
         """Return the cause with what the claim has to do with it."""
@@ -70,6 +82,15 @@ def last_failure(pods: Sequence[Object], evidence: Evidence = NOTHING) -> Cause 
         if ended and ended.get("exitCode") != 0:
             return termination_cause(pod, container, ended, evidence)
     return lost_place(pod)
+
+
+def failed_before(job: Object | None) -> Cause | None:
+    """Return why the Job before this one failed, None where there was none or nobody can read what it left."""
+    try:
+        document = json.loads(((job or {})["metadata"].get("annotations") or {})[labels.FAILED_BEFORE])
+        return Cause(reason_of(document["reason"]), str(document["message"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def told_reason(ended: Object | None) -> str | None:

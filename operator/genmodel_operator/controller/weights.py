@@ -7,16 +7,16 @@ from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.causes import is_ready
+from genmodel_operator.causes import Cause, is_ready
 from genmodel_operator.causes.pods import condition, container_status
-from genmodel_operator.causes.weights import Weights, last_failure, told_reason
+from genmodel_operator.causes.weights import Weights, failed_before, last_failure, told_reason
 from genmodel_operator.controller import children
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT, JOB
-from genmodel_operator.resources.job import build_job, job_name, with_in_use
+from genmodel_operator.resources.job import build_job, job_name, with_failure, with_in_use
 from genmodel_operator.resources.revision import Revision, revision_from_object
 from genmodel_operator.resources.storage import Claim, build_claim, claim_of, is_for_one_node
 from genmodel_runtime.contract import PREPARE_CONTAINER, RuntimeReason
@@ -55,6 +55,7 @@ async def bring(ctx: Context) -> None:
         is_complete=_is_complete(job),
         is_for_one_node=is_for_one_node(revision.template),
         pods=_pods_of(ctx, job),
+        failed_before=failed_before(job),
     )
 
 
@@ -134,11 +135,15 @@ def _refuse_sharing(ctx: Context, claim: Claim) -> None:
 async def _job(ctx: Context, revision: Revision, job: Object | None, claim_uid: str) -> Object | None:
     """Return the Job of the revision's commit; make it, or make it anew where it can do no more."""
     wanted = build_job(ctx.model, revision, claim_uid)
+    before = None
     if job is not None:
         if not _is_spent(ctx, job, wanted):
             return job
+        before = _failure_to_tell(ctx, job, wanted)
         await _drop(ctx, job)
     told = with_in_use(wanted, await _in_use(ctx, revision, claim_uid))
+    if before is not None:
+        told = with_failure(told, before.reason.value, before.message)
     try:
         job = await ctx.tools.client.create(JOB, told)
     except AlreadyExists:
@@ -150,6 +155,14 @@ async def _job(ctx: Context, revision: Revision, job: Object | None, claim_uid: 
     ctx.tools.cache.put(JOB, job)
     ctx.jobs[job["metadata"]["name"]] = job
     return job
+
+
+def _failure_to_tell(ctx: Context, job: Object, wanted: Object) -> Cause | None:
+    """Return why a Job failed that is made anew as it was: nobody changed anything, so that it may fail again."""
+    is_same = _annotation(job, labels.DESIRED_HASH) == _annotation(wanted, labels.DESIRED_HASH)
+    if not is_same or _condition_time(job, "Failed") is None:
+        return None
+    return last_failure(_pods_of(ctx, job)) or failed_before(job)
 
 
 def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:

@@ -54,6 +54,13 @@ def build_job(model: GenerativeModel, revision: Revision, claim_uid: str) -> dic
     return with_desired_hash(job)
 
 
+def with_failure(job: Mapping[str, Any], reason: str, message: str) -> dict[str, Any]:
+    """Return a Job that also knows why the one before it failed; its hash stays that of the Job without it."""
+    told = deepcopy(dict(job))
+    told["metadata"]["annotations"][labels.FAILED_BEFORE] = json.dumps({"reason": reason, "message": message})
+    return told
+
+
 def with_in_use(job: Mapping[str, Any], in_use: Mapping[str, Any]) -> dict[str, Any]:
     """Return a Job that also knows what is in use on its claim; its hash stays that of the Job without it."""
     told = deepcopy(dict(job))

@@ -5,7 +5,7 @@ from typing import Any
 
 from genmodel_operator.engines.overrides import is_our_variable
 from genmodel_operator.resources.pod_patch import ROOT, PodTemplateError, patched
-from genmodel_operator.resources.volumes import KEYS_VOLUME
+from genmodel_operator.resources.volumes import OWN_VOLUMES
 from genmodel_runtime.contract import (
     HTTP_PORT,
     HTTP_PORT_NAME,
@@ -30,7 +30,6 @@ _FIELDS = {
 }
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _MOUNTS = (RUNTIME_DIR, MODELS_DIR, KEYS_DIR)
-_VOLUMES = ("runtime", "weights", KEYS_VOLUME)
 
 
 def with_pod_template(template: Object, patch: Object, *, resource: str) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def _broken(before: Object, after: Object, resource: str) -> Iterator[tuple[str,
             return
         yield from _container(ours, theirs, at, resource)
     yield from _ports(after)
-    for name in _VOLUMES:
+    for name in OWN_VOLUMES:
         if _named(before, "volumes", name) != _named(after, "volumes", name):
             yield f"spec.volumes[{name}]", "the operator's own volume"
 

@@ -24,6 +24,9 @@ TMP_GIB = 2
 LOGS_GIB = 1
 READABLE_BY_GROUP = 0o440
 KEYS_VOLUME = "api-keys"
+CA_VOLUME = "ca"
+OWN_VOLUMES = ("runtime", "weights", KEYS_VOLUME)
+"""Volumes that a user's part of the pod template cannot change."""
 
 
 def volumes(pod: PodInputs) -> list[dict[str, Any]]:
@@ -81,7 +84,8 @@ def _key_volumes(pod: PodInputs) -> list[dict[str, Any]]:
 def _authorities(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the certificate authorities' ConfigMap; without it the pod waits, and says for what."""
     name = pod.settings.hub.ca_config_map
-    return [{"name": "ca", "configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}}] if name else []
+    items = [{"key": CA_KEY, "path": CA_KEY}]
+    return [{"name": CA_VOLUME, "configMap": {"name": name, "items": items}}] if name else []
 
 
 def prepare_mounts(pod: PodInputs) -> list[dict[str, Any]]:
@@ -98,7 +102,7 @@ def prepare_mounts(pod: PodInputs) -> list[dict[str, Any]]:
 def _hub_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     """Return what is read on the way to the Hub: the token, and certificate authorities where the platform has any."""
     token = {"name": "token", "mountPath": TOKEN_DIR, "readOnly": True}
-    authorities = {"name": "ca", "mountPath": CA_DIR, "readOnly": True}
+    authorities = {"name": CA_VOLUME, "mountPath": CA_DIR, "readOnly": True}
     return [token, authorities] if pod.settings.hub.ca_config_map else [token]
 
 

@@ -14,7 +14,7 @@ from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, NotFound
 from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT, JOB, Kind
-from genmodel_operator.resources.job import build_job
+from genmodel_operator.resources.job import build_job, with_failure
 from genmodel_operator.resources.revision import Revision, build_controller_revision, freeze
 from genmodel_operator.settings import Settings
 from tests.builders import A_COMMIT, a_gpu_plan, a_model, some_facts
@@ -175,6 +175,32 @@ class TestBring:
         assert len(client.created) == (0 if want_seconds else 1)
         if want_seconds:
             assert ctx.after_seconds == want_seconds
+
+    @pytest.mark.parametrize(
+        ("digest", "pods", "annotated", "want"),
+        [
+            pytest.param("", [fetcher("VolumeFull")], None, "x; free or add disk space", id="what its pod said"),
+            pytest.param("", [], "it was full", "it was full", id="what the one before it said, without a pod"),
+            pytest.param("", [], None, None, id="nobody said anything"),
+            pytest.param("other", [fetcher("VolumeFull")], None, None, id="of another wish"),
+        ],
+    )
+    async def test_a_try_knows_why_the_one_before_it_failed(
+        self, digest: str, pods: list[Object], annotated: str | None, want: str | None
+    ) -> None:
+        found = job("Failed", digest=digest)
+        if annotated:
+            found = with_failure(found, "VolumeFull", annotated)
+        client = Client(claim())
+        ctx = a_context(client, found, fetchers=pods)
+        await bring(ctx)
+        (made,) = client.created
+        assert ctx.weights is not None
+        cause = ctx.weights.failed_before
+        assert (cause is not None) is (want is not None)
+        assert want is None or (cause is not None and cause.message.startswith(want))
+        plain = build_job(MODEL, CURRENT, UID)["metadata"]["annotations"]
+        assert made["metadata"]["annotations"][labels.DESIRED_HASH] == plain[labels.DESIRED_HASH]
 
     async def test_a_name_that_is_still_taken_is_looked_at_again(self) -> None:
         ctx = a_context(Client(claim(), taken=True))

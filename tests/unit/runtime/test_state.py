@@ -28,6 +28,11 @@ def test_a_new_state_says_only_what_it_knows() -> None:
     }
 
 
+def test_a_download_that_another_pod_does() -> None:
+    found = Download(bytes_done=5, bytes_total=10, elsewhere=True).document()
+    assert found == {"bytesDone": 5, "bytesTotal": 10, "elsewhere": True}
+
+
 @pytest.mark.parametrize(
     ("epoch_seconds", "want"),
     [

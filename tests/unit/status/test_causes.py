@@ -179,6 +179,30 @@ def test_pod_cause(pod: dict[str, Any], runtime: dict[str, Any], want_reason: Re
     assert want_text in cause.message
 
 
+EARLY, LATE = "2026-11-26T18:39:50Z", "2026-11-26T18:39:40Z"
+"""Ten and twenty seconds before the time of the evidence."""
+
+
+@pytest.mark.parametrize(
+    ("since", "want_server", "want_prepare"),
+    [
+        pytest.param(EARLY, "the engine starts, since 18:39:50 UTC", "downloading the weights: the container starts"),
+        pytest.param(
+            LATE,
+            "the engine starts; how far it is cannot be read from the pod's port 8001, since 18:39:40 UTC",
+            "downloading the weights: how far it is cannot be read from the pod's port 8001",
+        ),
+    ],
+    ids=["it has just begun", "it has run for long"],
+)
+def test_that_a_runtime_does_not_answer_is_told_when_it_had_time_to(
+    since: str, want_server: str, want_prepare: str
+) -> None:
+    running = {"startedAt": since}
+    assert pod_cause(in_server(container("server", running=running)), {}, evidence()).message == want_server
+    assert pod_cause(in_prepare(container("prepare", running=running)), {}, evidence()).message == want_prepare
+
+
 def test_the_hint_of_the_runtime_is_told_with_its_numbers() -> None:
     last = a_termination("CacheTooSmall", "a context of 32768 tokens needs 4.0 GiB", hint="at most 8192 tokens fit")
     server = container("server", waiting={"reason": "CrashLoopBackOff"}, last=last)

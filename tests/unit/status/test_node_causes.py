@@ -28,6 +28,12 @@ def with_unhealthy_device() -> dict[str, Any]:
     return in_server({**RUNNING, "allocatedResourcesStatus": [allocated]})
 
 
+def with_authorities(name: str) -> dict[str, Any]:
+    pod = a_pod(conditions=[scheduled()])
+    pod["spec"]["volumes"] = [{"name": "cache", "emptyDir": {}}, {"name": "ca", "configMap": {"name": name}}]
+    return pod
+
+
 NO_DEVICES = (
     "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0"
 )
@@ -107,6 +113,69 @@ SERVING = {"phase": "Serving", "since": "2026-11-26T18:39:00Z"}
             Reason.POD_EVICTED,
             "the pod lost its place on the node node-1: Evicted: The node was low on resource: ephemeral-storage",
             id="evicted by the kubelet",
+        ),
+        pytest.param(
+            failed("Evicted", 'Usage of EmptyDir volume "cache" exceeds the limit "10Gi". '),
+            {},
+            NOTHING,
+            Reason.DISK_LIMIT_EXCEEDED,
+            'than it may: Usage of EmptyDir volume "cache" exceeds the limit "10Gi"; it is placed again by itself; '
+            "where that happens again, raise spec.podTemplate.spec.volumes[cache].emptyDir.sizeLimit",
+            id="evicted for a volume that it may enlarge",
+        ),
+        pytest.param(
+            failed("Evicted", 'Usage of EmptyDir volume "weights" exceeds the limit "2Gi". '),
+            {},
+            NOTHING,
+            Reason.DISK_LIMIT_EXCEEDED,
+            "put the weights on a claim with spec.cache.persistentVolumeClaim",
+            id="evicted for the volume of the weights",
+        ),
+        pytest.param(
+            failed("Evicted", 'Container server exceeded its local ephemeral storage limit "14Gi". '),
+            {},
+            NOTHING,
+            Reason.DISK_LIMIT_EXCEEDED,
+            "raise limits.ephemeral-storage of the containers in spec.podTemplate",
+            id="evicted for what a container wrote",
+        ),
+        pytest.param(
+            failed("Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 14Gi. "),
+            {},
+            NOTHING,
+            Reason.DISK_LIMIT_EXCEEDED,
+            "raise limits.ephemeral-storage",
+            id="evicted for what all of them wrote",
+        ),
+        pytest.param(
+            a_pod(conditions=[scheduled()]),
+            {},
+            evidence(an_event("FailedMount", 'MountVolume.SetUp failed for volume "ca" : configmap "roots" not found')),
+            Reason.AUTHORITIES_MISSING,
+            "hub.caConfigMap names the ConfigMap roots, which is not in the namespace team-a or has no key ca.crt; "
+            "create it: kubectl -n team-a create configmap roots --from-file=ca.crt=FILE",
+            id="certificate authorities that are not in the namespace",
+        ),
+        pytest.param(
+            with_authorities("roots"),
+            {},
+            evidence(
+                an_event(
+                    "FailedMount",
+                    'MountVolume.SetUp failed for volume "ca" : configmap references non-existent config key: ca.crt',
+                )
+            ),
+            Reason.AUTHORITIES_MISSING,
+            "the ConfigMap roots, which",
+            id="certificate authorities under another key",
+        ),
+        pytest.param(
+            with_authorities("roots"),
+            {},
+            evidence(an_event("FailedMount", 'MountVolume.SetUp failed for volume "ca" : timed out: configmap cache')),
+            Reason.POD_SETUP_FAILED,
+            "timed out: configmap cache",
+            id="certificate authorities that the node has not read yet",
         ),
         pytest.param(
             a_pod(conditions=[scheduled()]),

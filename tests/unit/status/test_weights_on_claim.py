@@ -1,11 +1,15 @@
 """What status says of weights on a claim: how far the download is, why it failed, what stays."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from genmodel_operator.api.labels import COMPONENT_FETCH, FAILED_BEFORE, child_labels
 from genmodel_operator.api.reasons import Reason
-from genmodel_operator.causes.weights import Weights, told_reason
+from genmodel_operator.causes import Cause
+from genmodel_operator.causes.weights import Weights, failed_before, told_reason
 from genmodel_operator.status import WEIGHTS, StepFailure, World, summarise
 from genmodel_runtime.contract import RuntimeReason
 from tests.builders import a_model
@@ -21,14 +25,17 @@ from tests.builders_pods import (
 
 NOW = "2026-05-01T10:00:00Z"
 RUNNING = container("prepare", running={"startedAt": NOW})
-BYTES = {"contract": 1, "phase": "Downloading", "download": {"bytesDone": 2**30, "bytesTotal": 2**32}}
+BYTES: dict[str, Any] = {"contract": 1, "phase": "Downloading", "download": {"bytesDone": 2**30, "bytesTotal": 2**32}}
+MOVING = BYTES | {"download": {"bytesDone": 2**30, "bytesTotal": 2**32, "bytesPerSecond": 2**26}}
+ELSEWHERE = {"f": BYTES | {"download": BYTES["download"] | {"elsewhere": True}}}
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes ..."}
 
 
 def fetching(prepare: dict[str, Any], *, name: str = "f", phase: str = "Running", born: str = NOW) -> dict[str, Any]:
-    """A Job's pod whose only container is the one given."""
-    pod = a_pod(name, phase=phase, conditions=[scheduled()], containerStatuses=[prepare])
-    pod["metadata"] |= {"creationTimestamp": born, "labels": {}}
+    """A Job's pod whose only container is the one given; without a probe it is ready as soon as it runs."""
+    ready = {"type": "Ready", "status": "True" if "running" in prepare["state"] else "False"}
+    pod = a_pod(name, phase=phase, conditions=[scheduled(), ready], containerStatuses=[prepare])
+    pod["metadata"] |= {"creationTimestamp": born, "labels": child_labels("mistral", COMPONENT_FETCH)}
     return pod
 
 
@@ -62,9 +69,9 @@ def shown(found: Weights | None, *, model: Any = None, **world: Any) -> dict[str
         ),
         pytest.param(
             [failed("HubUnreachable", "no way", code=10), fetching(RUNNING)],
-            "Downloading",
-            "1.0 GiB of 4.0 GiB",
-            id="another try runs",
+            "HubUnreachable",
+            "no way",
+            id="another try has received nothing",
         ),
         pytest.param(
             [failed("HubUnreachable", "no way", code=10), a_pod("f", phase="Pending", conditions=[scheduled()])],
@@ -92,6 +99,59 @@ def test_why_the_weights_are_not_there(pods: list[dict[str, Any]], want_reason: 
         status, reason, message = found[kind]
         assert (status, reason) == ("False", want_reason), message
         assert want_words in message
+
+
+BEFORE = Cause(RuntimeReason.VOLUME_FULL, "it was full")
+
+
+@pytest.mark.parametrize(
+    ("pods", "runtime", "want"),
+    [
+        pytest.param([], {}, "it was full", id="its pod is not there"),
+        pytest.param([fetching(RUNNING)], {}, "it was full", id="it runs, and nobody knows how far it is"),
+        pytest.param([fetching(RUNNING)], BYTES, "it was full", id="it has found what was there"),
+        pytest.param(
+            [fetching(RUNNING)],
+            MOVING,
+            "downloading the weights: 1.0 GiB of 4.0 GiB (25 %), 64.0 MiB/s; the try before it failed: it was full",
+            id="bytes come",
+        ),
+        pytest.param(
+            [fetching(RUNNING)],
+            {"contract": 1, "phase": "Verifying"},
+            "checking the downloaded files against the Hub's hashes; the try before it failed: it was full",
+            id="all bytes are there",
+        ),
+        pytest.param([failed("VolumeFull", "still full")], {}, "still full; free or add", id="it failed again"),
+        pytest.param(
+            [a_pod("f", conditions=[UNSCHEDULABLE])], {}, "no node takes the pod", id="something else is in its way"
+        ),
+    ],
+)
+def test_a_failure_is_told_until_another_try_has_received_bytes(
+    pods: list[dict[str, Any]], runtime: dict[str, Any], want: str
+) -> None:
+    found = replace(weights(*pods), failed_before=BEFORE)
+    assert shown(found, runtimes={"f": runtime} if runtime else {})["Ready"][2].startswith(want)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "want"),
+    [
+        pytest.param(json.dumps({"reason": "VolumeFull", "message": "it was full"}), BEFORE, id="told"),
+        pytest.param(json.dumps({"reason": "SomethingNew", "message": "x"}), None, id="of a newer operator"),
+        pytest.param("[]", None, id="edited by hand"),
+        pytest.param(None, None, id="the first Job"),
+    ],
+)
+def test_what_a_job_knows_of_the_one_before_it(annotation: str | None, want: Cause | None) -> None:
+    assert failed_before({"metadata": {"annotations": {FAILED_BEFORE: annotation} if annotation else None}}) == want
+    assert failed_before(None) is None
+
+
+def test_a_pod_that_waits_for_another_one_shows_that_one_s_bytes() -> None:
+    told = shown(weights(fetching(RUNNING)), runtimes=ELSEWHERE)["Ready"][2]
+    assert told == "downloading the weights: another pod brings them to the volume, 1.0 GiB of 4.0 GiB (25 %)"
 
 
 @pytest.mark.parametrize(
