@@ -94,7 +94,7 @@ def test_the_operator_may_create_and_change_one_config_map_and_no_other(installe
     assert not can(installed, "delete", "configmap/genmodel-measurements", "-n", NAMESPACE)
 
 
-def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pod(installed: Cluster) -> None:
+def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pods(installed: Cluster, helm: Helm) -> None:
     deployment = json.loads(installed.kubectl("-n", NAMESPACE, "get", "deploy", RELEASE, "-o", "json"))
     template = deployment["spec"]["template"]
     pod = {
@@ -103,7 +103,9 @@ def test_a_namespace_that_enforces_the_restricted_standard_takes_the_pod(install
         "metadata": {"name": "probe", "labels": template["metadata"]["labels"]},
         "spec": template["spec"],
     }
-    installed.kubectl("-n", NAMESPACE, "create", "--dry-run=server", "-f", "-", input=json.dumps(pod))
+    check = helm.objects()["Pod", f"{RELEASE}-check"]
+    for document in (pod, check):
+        installed.kubectl("-n", NAMESPACE, "create", "--dry-run=server", "-f", "-", input=json.dumps(document))
 
 
 def test_the_pod_has_its_token_only_where_it_is_mounted(installed: Cluster) -> None:

@@ -1,0 +1,93 @@
+"""What a chart's service account asked of the API server, by its audit log, beside what the chart grants."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.cluster import Cluster
+from tests.helm import NAMESPACE, RELEASE, Objects
+
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+READS = ("get", "list", "watch")
+Grant = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One answered request; ``credential`` is the token that it came with, ``at`` when it arrived (RFC 3339)."""
+
+    group: str
+    resource: str
+    verb: str
+    name: str
+    code: int
+    credential: str
+    at: str
+
+    @property
+    def grants(self) -> set[Grant]:
+        """What was needed for it: an apply that makes its object is a creation too."""
+        verbs = {self.verb} | ({"create"} if (self.verb, self.code) == ("patch", 201) else set())
+        return {(self.group, self.resource, verb) for verb in verbs}
+
+
+def requests(cluster: Cluster) -> list[Request]:
+    """Return the account's requests about objects so far."""
+    lines = cluster.audit_log.read_text().splitlines()
+    return [found for line in lines if ACCOUNT in line for found in _request(json.loads(line))]
+
+
+def _request(entry: dict[str, Any]) -> Iterator[Request]:
+    about = entry.get("objectRef")
+    if entry["user"]["username"] != ACCOUNT or about is None:
+        return
+    subresource = f"/{about['subresource']}" if about.get("subresource") else ""
+    credential = entry["user"].get("extra", {}).get("authentication.kubernetes.io/credential-id", [""])[0]
+    yield Request(
+        group=about.get("apiGroup", ""),
+        resource=about["resource"] + subresource,
+        verb=entry["verb"],
+        name=about.get("name", ""),
+        code=int(entry.get("responseStatus", {}).get("code", 0)),
+        credential=credential,
+        at=entry["requestReceivedTimestamp"],
+    )
+
+
+def used(cluster: Cluster) -> set[Grant]:
+    """Return every right that was needed so far."""
+    return {grant for request in requests(cluster) for grant in request.grants}
+
+
+def granted(objects: Objects) -> set[Grant]:
+    """Return every right that the chart's roles for its own account hold."""
+    bound = {
+        (found["roleRef"]["kind"], found["roleRef"]["name"])
+        for (kind, _), found in objects.items()
+        if kind.endswith("Binding")
+    }
+    return {
+        (group, resource, verb)
+        for (kind, _), found in objects.items()
+        if (kind, found["metadata"]["name"]) in bound
+        for rule in found["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def credential_of(token: str) -> str:
+    """Return what the audit log calls a service account's token."""
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return f"JTI={claims['jti']}"
+
+
+def now() -> str:
+    """Return the present time as the audit log writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,119 @@
+"""The chart's life on real parts with a model that serves: checked, upgraded, taken away, and put back."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+from examples.demo.steps import CHAT, OPERATOR_NAMESPACE, ROOT
+from tests.cluster.progress import wait_until
+from tests.platform import Platform
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+NAME, RELEASE = "steady", "genmodel"
+NOBODY = "http://127.0.0.1:9"
+
+
+class Release:
+    """The chart's release on the shared platform, by real helm."""
+
+    def __init__(self, platform: Platform, folder: Path) -> None:
+        self._platform = platform
+        self._values = folder / "values.json"
+        self._values.write_text(self.run("get", "values", RELEASE, "-o", "json").stdout)
+
+    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        cluster = self._platform.cluster
+        argv = [str(cluster.bin / "helm"), *args, "--namespace", OPERATOR_NAMESPACE]
+        env = {"KUBECONFIG": str(cluster.kubeconfig), "PATH": str(cluster.bin), "HOME": str(self._values.parent)}
+        done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=240)
+        assert not check or done.returncode == 0, f"helm {' '.join(args)}: {done.stdout}{done.stderr}"
+        return done
+
+    def upgrade(self, *settings: str) -> str:
+        """Install or upgrade to the platform's own values and these, and wait for the operator."""
+        args = ["upgrade", "--install", RELEASE, "charts/genmodel", "--reset-values", "--values", str(self._values)]
+        return self.run(*args, *settings, "--wait", "--timeout", "3m").stdout
+
+    def check(self, *, passes: bool = True) -> str:
+        """Run ``helm test``; return what the check said."""
+        done = self.run("test", RELEASE, "--logs", "--timeout", "2m", check=False)
+        assert (done.returncode == 0) is passes, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def release(platform: Platform, tmp_path: Path) -> Iterator[Release]:
+    """Yield the release; the tests that come after find it as it was."""
+    found = Release(platform, tmp_path)
+    yield found
+    found.upgrade()
+
+
+def pods_of(platform: Platform) -> list[tuple[str, int]]:
+    """The model's pods, with how often their containers were started again."""
+    return [
+        (pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"]))
+        for pod in platform.pods(NAME)
+    ]
+
+
+def answer(platform: Platform) -> str:
+    with OpenAI(base_url=platform.endpoint(NAME), api_key="unused", timeout=120, max_retries=0) as api:
+        messages: list[Any] = [{"role": "user", "content": "Tell me a fable."}]
+        said = api.chat.completions.create(model=NAME, messages=messages, max_tokens=8, temperature=0)
+    return str(said.choices[0].message.content)
+
+
+def has_update(platform: Platform) -> bool:
+    conditions = platform.get("gm", NAME)["status"]["conditions"]
+    return any((found["type"], found["status"]) == ("UpdateAvailable", "True") for found in conditions)
+
+
+def test_a_model_serves_through_check_upgrade_removal_and_return(platform: Platform, release: Release) -> None:
+    said = release.check()
+    assert "ok    generativemodels.genmodel.dev is served with every field of version" in said
+    assert "rights that the operator needs are there" in said
+    assert "ok    the Hub http://" in said
+    assert "FAIL" not in said
+
+    platform.wish(NAME, CHAT)
+    platform.wait_for(NAME, "Serving")
+    before, first = pods_of(platform), answer(platform)
+    assert [restarts for _, restarts in before] == [0]
+
+    # What a new release changes: how pods are rendered. It is offered, and nothing is restarted for it.
+    # The proxy does not exist: the API server is reached past it.
+    release.upgrade("--set", "engines.drainSeconds=19", "--set", f"proxy.httpsProxy={NOBODY}")
+    wait_until("the update to be offered", lambda: has_update(platform), timeout_seconds=120)
+    assert pods_of(platform) == before
+
+    # A broken installation says what is wrong with it. The operator of before is gone, so nobody waits for it.
+    values = ("--set", f"hub.endpoint={NOBODY}", "--set", "rbac.create=false", "--set", "hub.timeoutSeconds=3")
+    release.run("upgrade", RELEASE, "charts/genmodel", "--reuse-values", *values)
+    said = release.check(passes=False)
+    assert f"FAIL  {NOBODY} does not answer" in said
+    assert "FAIL  patch generativemodels/status.genmodel.dev in the whole cluster: missing" in said
+    assert "ok    generativemodels.genmodel.dev is served" in said
+
+    release.run("uninstall", RELEASE, "--wait")
+    left = json.loads(platform.cluster.kubectl("-n", OPERATOR_NAMESPACE, "get", "deploy,sa,role,lease", "-o", "json"))
+    assert [found["metadata"]["name"] for found in left["items"] if found["metadata"]["name"] != "default"] == []
+    assert pods_of(platform) == before
+    assert answer(platform) == first
+
+    began = time.monotonic()
+    notes = release.upgrade()
+    print(f"install to ready: {time.monotonic() - began:.1f} s")
+    assert "helm uninstall ends the operator and leaves the models serving" in notes
+    platform.wait_for(NAME, "Serving")
+    wait_until("nothing to be offered any more", lambda: not has_update(platform), timeout_seconds=120)
+    assert pods_of(platform) == before
+    assert answer(platform) == first
+    platform.delete(NAME)
