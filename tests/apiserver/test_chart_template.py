@@ -149,6 +149,7 @@ EVERY_VALUE: dict[str, Any] = {
     "policy": {"allowedPrecisions": ["FP8"]},
     "limits": {"bodyMib": 8, "choices": 4, "inputs": 64, "mediaHosts": ["images.example"]},
     "measurements": {"configMap": "learnt", "namespace": "platform"},
+    "metrics": {"podMonitor": {"enabled": False, "labels": {"release": "prom"}, "intervalSeconds": 15}},
 }
 
 
@@ -157,7 +158,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements")
+        for part in ("hub", "engines", "accelerators", "policy", "limits", "measurements", "pod_monitors")
         for name in default[part]
         if default[part][name] == changed[part][name]
     }
