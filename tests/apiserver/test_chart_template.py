@@ -301,6 +301,7 @@ EVERY_VALUE: dict[str, Any] = {
         "extraEgress": [{"namespaces": ["mirror"], "cidrs": ["10.9.0.0/16"], "ports": [8080]}],
     },
     "measurements": {"configMap": "learnt", "namespace": "platform"},
+    "metrics": {"podMonitor": {"enabled": False, "labels": {"release": "prom"}, "intervalSeconds": 15}},
 }
 
 
@@ -309,7 +310,9 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
     same = {name for name in default if default[name] == changed[name]}
     same |= {
         f"{part}.{name}"
-        for part in ("hub", "engines", "accelerators", "limits", "network", "measurements", "leader_election")
+        for part in (
+            "hub", "engines", "accelerators", "limits", "network", "measurements", "leader_election", "pod_monitors",
+        )
         for name in default[part]
         if default[part][name] == changed[part][name]
     }

@@ -21,6 +21,8 @@ DISCOVERY_SECONDS = 30.0
 """How often an absent kind is looked for, and a watch that failed is tried again."""
 WATCH_SECONDS = 600.0
 """After this a watch is opened anew, and tells everything again."""
+PAUSE_SECONDS = 1.0
+"""Between the end of a watch and the next one: a server that ends them at once is not asked all the time."""
 PAGE_SIZE = 20
 
 
@@ -90,6 +92,7 @@ class OptionalKind:
                 )
                 async for type_, obj in events:
                     self._observe(type_, obj)
+                await asyncio.sleep(PAUSE_SECONDS)
             except NotFound:
                 return
             except KubeError as error:

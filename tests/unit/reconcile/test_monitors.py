@@ -9,10 +9,8 @@ from genmodel_operator.api.reasons import Reason
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.monitors import apply_monitor
 from genmodel_operator.kube.cache import ChildCache
-from genmodel_operator.kube.client import KubeClient
-from genmodel_operator.kube.errors import Forbidden, KubeError, NotFound, Unreachable
-from genmodel_operator.kube.kinds import POD_MONITOR, Kind
-from genmodel_operator.kube.optional import OptionalKind
+from genmodel_operator.kube.errors import Forbidden, KubeError, NotFound
+from genmodel_operator.kube.kinds import Kind
 from genmodel_operator.settings import Settings
 from tests.builders import a_model
 
@@ -75,23 +73,3 @@ async def test_a_kind_that_just_went_is_no_failure() -> None:
     ctx = a_context(Client(NotFound("no such resource")))
     await apply_monitor(ctx)
     assert (ctx.event_notes, ctx.failures) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "failure", [pytest.param(Forbidden("no"), id="no right"), pytest.param(Unreachable("no"), id="no answer")]
-)
-async def test_what_cannot_be_listed_is_not_written(failure: KubeError) -> None:
-    cache = ChildCache()
-    cache.put(POD_MONITOR, {"metadata": {"name": "old", "namespace": "team-a", "uid": "1", "resourceVersion": "1"}})
-
-    class Refusing(KubeClient):
-        def __init__(self) -> None:
-            pass
-
-        async def is_served(self, kind: Kind) -> bool:
-            raise failure
-
-    found = OptionalKind(Refusing(), cache, POD_MONITOR, namespaces=[], wake=lambda *_: None, wake_all=lambda: None)
-    await found.look()
-    assert not found.is_served
-    assert len(cache) == 0

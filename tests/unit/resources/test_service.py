@@ -50,3 +50,9 @@ def test_every_allowed_name_gives_valid_labels_and_names(length: int) -> None:
     assert len(child_name(name, "0" * 10)) <= 63
     model = a_model(metadata={"name": name})
     assert all(len(value) <= 63 for value in build_service(model, "0" * 10)["metadata"]["labels"].values())
+
+
+def test_a_prometheus_that_follows_annotations_finds_the_pods_own_port() -> None:
+    want = {"prometheus.io/scrape": "true", "prometheus.io/port": "8001", "prometheus.io/path": "/metrics"}
+    for revision in (None, "a" * 10):
+        assert build_service(a_model(), revision)["metadata"]["annotations"] == want
