@@ -26,7 +26,7 @@ def golden_objects() -> Iterator[Any]:
     """Yield the golden objects, without the owner that does not exist here."""
     for name in ("gpu", "cpu", "claim", "closed"):
         for found in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()):
-            del found["metadata"]["ownerReferences"]
+            found["metadata"].pop("ownerReferences", None)
             found["metadata"]["namespace"] = NAMESPACE
             yield pytest.param(found, id=f"{found['kind']} of the {name} plan")
 
