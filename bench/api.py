@@ -20,6 +20,7 @@ PATHS = {
     "ControllerRevision": "apis/apps/v1/namespaces/{namespace}/controllerrevisions",
     "Deployment": "apis/apps/v1/namespaces/{namespace}/deployments",
     "Service": "api/v1/namespaces/{namespace}/services",
+    "NetworkPolicy": "apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
     "Pod": "api/v1/namespaces/{namespace}/pods",
     "GenerativeModel": "apis/genmodel.dev/v1alpha1/namespaces/{namespace}/generativemodels",
 }

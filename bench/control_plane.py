@@ -126,7 +126,7 @@ async def run_operator(client: PlainClient, namespace: str, count: int, endpoint
 
 async def clear(client: PlainClient, namespace: str) -> None:
     """Delete everything that a run left in the namespace and wait until it is gone."""
-    for kind in ("GenerativeModel", "Deployment", "ControllerRevision"):
+    for kind in ("GenerativeModel", "Deployment", "ControllerRevision", "NetworkPolicy"):
         await client.delete_all(kind, namespace)
     for service in await client.list("Service", namespace):
         await client.request("DELETE", f"{PATHS['Service'].format(namespace=namespace)}/{service['metadata']['name']}")

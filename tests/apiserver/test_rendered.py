@@ -24,9 +24,9 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def golden_objects() -> Iterator[Any]:
     """Yield the golden objects, without the owner that does not exist here."""
-    for name in ("gpu", "cpu"):
+    for name in ("gpu", "cpu", "claim", "closed"):
         for found in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()):
-            del found["metadata"]["ownerReferences"]
+            found["metadata"].pop("ownerReferences", None)
             found["metadata"]["namespace"] = NAMESPACE
             yield pytest.param(found, id=f"{found['kind']} of the {name} plan")
 
@@ -87,12 +87,11 @@ def test_applying_again_makes_no_new_generation(api: Cluster, wanted: dict[str, 
     assert second["metadata"]["generation"] == first["metadata"]["generation"] == 1
 
 
-@pytest.mark.parametrize("name", ["gpu", "cpu"])
-def test_the_pods_are_admitted_as_restricted(api: Cluster, name: str) -> None:
-    _, deployment, *_ = yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
-    template = deployment["spec"]["template"]
+@pytest.mark.parametrize("wanted", [p for p in golden_objects() if p.values[0]["kind"] in ("Deployment", "Job")])
+def test_the_pods_are_admitted_as_restricted(api: Cluster, wanted: dict[str, Any]) -> None:
+    template = wanted["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    pod["metadata"] = {**template["metadata"], "name": f"pod-{name}", "namespace": NAMESPACE}
+    pod["metadata"] = {**template["metadata"], "name": f"pod-{wanted['metadata']['name']}", "namespace": NAMESPACE}
     answer = api.run(["kubectl", "apply", "--server-side", "--dry-run=server", "-f", "-"], input=json.dumps(pod))
     assert "serverside-applied" in answer.stdout
     assert answer.stderr == ""

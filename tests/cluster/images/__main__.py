@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import operator_image, vllm_cpu_image
+from tests.cluster.images.oci import unpacked_bytes
 
 CHECKOUT = Path(__file__).parents[3]
 IMAGES: dict[str, Callable[[], Path]] = {
@@ -27,8 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         for name in IMAGES if wanted == "all" else [wanted]:
             started = time.monotonic()
             archive = IMAGES[name]()
-            size_mb, seconds = archive.stat().st_size / 1e6, time.monotonic() - started
-            print(f"{name}: {archive} ({size_mb:.0f} MB, {seconds:.0f} s)")
+            size_mb, seconds = unpacked_bytes(archive) / 1e6, time.monotonic() - started
+            print(f"{name}: {archive} ({size_mb:.0f} MB unpacked, {seconds:.0f} s)")
     except ClusterError as error:
         print(f"genmodel cluster: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from tests.cluster.images.layers import Layer, write_layer
 
@@ -39,6 +39,25 @@ def write_archive(out: Path, name: str, layers: Sequence[Layer], config: Mapping
         digest = _write(file, name, layers, config)
     unfinished.rename(out)
     return digest
+
+
+def unpacked_bytes(archive: Path) -> int:
+    """Return what the files of an archive's layers take on a disk, without the space that blocks waste."""
+    total = 0
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            blob = opened.extractfile(member)
+            if blob is None or not _is_tar(blob):
+                continue
+            with tarfile.open(fileobj=blob, mode="r:") as layer:
+                total += sum(entry.size for entry in layer if entry.isfile())
+    return total
+
+
+def _is_tar(blob: IO[bytes]) -> bool:
+    head = blob.read(BLOCK)
+    blob.seek(0)
+    return head[257:262] == b"ustar"
 
 
 def _write(file: BinaryIO, name: str, layers: Sequence[Layer], config: Mapping[str, object]) -> str:

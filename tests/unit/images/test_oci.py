@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.containerd import archived_image
 from tests.cluster.images.layers import Files, Layer, Tree
-from tests.cluster.images.oci import write_archive
+from tests.cluster.images.oci import unpacked_bytes, write_archive
 
 NAME = "genmodel.local/thing:dev"
 CONFIG = {"Entrypoint": ["/thing"], "User": "10001:10001"}
@@ -105,3 +105,14 @@ def test_a_finished_tar_is_taken_as_it_is(tmp_path: Path) -> None:
         tar.addfile(tarfile.TarInfo("etc"))
     _, _, layers = followed(written(tmp_path, [rootfs]))
     assert layers == [rootfs.read_bytes()]
+
+
+def test_what_an_image_takes_unpacked(tmp_path: Path) -> None:
+    assert unpacked_bytes(written(tmp_path)) == len(b"one\n") + len(b"#!/bin/sh\n")
+
+
+def test_a_file_that_is_a_tar_itself_counts_once(tmp_path: Path) -> None:
+    inner = written(tmp_path).read_bytes()
+    folder = tmp_path / "outer"
+    folder.mkdir()
+    assert unpacked_bytes(written(folder, [Files((("image.tar", inner),))])) == len(inner)

@@ -1,0 +1,1 @@
+"""Scanners of Kubernetes objects, over everything that the chart and the operator make."""
