@@ -290,14 +290,51 @@ async def test_another_revision_needs_no_more_room_than_the_one_whose_place_it_t
     assert granted(ctx) == 2
 
 
-async def test_a_refused_revision_leaves_the_devices_of_the_one_that_serves() -> None:
-    ctx = limited(4, 2)
-    wanted = frozen(ctx, count=4)
-    run(ctx, replace(wanted, id="f" * 10), 1)
+def serve_another(ctx: Context, *, count: int, replicas: int) -> Revision:
+    """Let an older revision serve, beside the desired one that is made afterwards."""
+    old = frozen(ctx, count=count)
+    run(ctx, replace(old, id="f" * 10), replicas)
+    ctx.revisions.clear()
+    return old
+
+
+async def test_a_refused_revision_leaves_what_serves_and_its_devices() -> None:
+    ctx = limited(4, 2, replicas=1)
+    serve_another(ctx, count=2, replicas=1)
+    frozen(ctx, count=4)
     with pytest.raises(Stalled):
         await hold(ctx)
     assert ctx.current is None
-    assert granted(ctx) > 2
+    assert ctx.model.spec.replicas == 1
+    assert granted(ctx) == 2 + 2
+
+
+async def test_a_rollout_below_a_limit_that_fell_takes_nothing_from_what_serves() -> None:
+    ctx = limited(2, 0, replicas=4)
+    serve_another(ctx, count=1, replicas=4)
+    new = frozen(ctx, count=1)
+    await hold(ctx)
+    assert ctx.current is new
+    assert ctx.model.spec.replicas == 4
+
+
+async def test_a_change_of_spec_and_replicas_at_once_is_no_way_around_the_limit() -> None:
+    ctx = limited(4, 0, replicas=9)
+    serve_another(ctx, count=2, replicas=2)
+    frozen(ctx, count=4)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.current is None
+    assert ctx.model.spec.replicas == 2
+
+
+async def test_scaling_while_the_wish_cannot_be_resolved_is_no_way_around_the_limit() -> None:
+    ctx = limited(4, 1, replicas=9)
+    serve_another(ctx, count=1, replicas=2)
+    ctx.current = None
+    await hold(ctx)
+    assert ctx.model.spec.replicas == 3
+    assert granted(ctx) == 1 + 3
 
 
 async def test_a_model_on_cpu_has_no_devices() -> None:
