@@ -5,6 +5,7 @@ The first two checks are part of ``steps.resolve``, so that also a branch that i
 
 from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.api.v1alpha1 import ConditionType
+from genmodel_operator.controller.children import gather_live
 from genmodel_operator.controller.context import Context
 from genmodel_operator.controller.errors import Stalled
 from genmodel_operator.controller.queue import Key
@@ -49,7 +50,26 @@ def admit_gated(ctx: Context) -> None:
 
 
 async def hold(ctx: Context) -> None:
-    """Hold the desired revision to the policy of now, and its replicas to the devices of the namespace."""
+    """Hold the desired revision to the policy of now, and its replicas to the devices of the namespace.
+
+    That nothing runs, so that nothing may be started, is believed of live reads alone: the watch cache can miss what
+    runs, and it would be stopped.
+    """
+    before = ctx.model, ctx.current
+    try:
+        _hold(ctx)
+    except Stalled:
+        if ctx.resync:
+            raise
+    else:
+        if ctx.resync or ctx.model is before[0]:
+            return
+    ctx.model, ctx.current = before
+    await gather_live(ctx)
+    _hold(ctx)
+
+
+def _hold(ctx: Context) -> None:
     revision = ctx.current
     if revision is None:
         _hold_what_serves(ctx)

@@ -16,9 +16,11 @@ from genmodel_operator.hub.client import HubError
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import NotFound
+from genmodel_operator.kube.kinds import DEPLOYMENT, SERVICE, Kind
 from genmodel_operator.policy.document import Policy
 from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.revision import Revision, freeze
+from genmodel_operator.resources.service import build_service
 from genmodel_operator.settings import Settings
 from tests.builders import a_gpu_plan, a_model, some_facts
 
@@ -48,10 +50,16 @@ class Hub:
 
 
 class Client:
-    """Knows no Secret."""
+    """Knows no Secret; ``live`` is what it lists."""
+
+    def __init__(self) -> None:
+        self.live: dict[Kind, list[dict[str, Any]]] = {}
 
     async def get(self, *_: Any) -> Any:
         raise NotFound("none")
+
+    async def list(self, kind: Kind, *_: Any, **__: Any) -> list[dict[str, Any]]:
+        return self.live.get(kind, [])
 
 
 def policy(**keys: Any) -> Policy:
@@ -64,7 +72,7 @@ def a_context(
     tools = Tools(
         client=Client(),  # type: ignore[arg-type]
         hub=hub,  # type: ignore[arg-type]
-        cache=None,  # type: ignore[arg-type]
+        cache=ChildCache(),
         inventory=None,  # type: ignore[arg-type]
         runtimes=None,  # type: ignore[arg-type]
         settings=settings or Settings(),
@@ -72,7 +80,7 @@ def a_context(
         policy=source,
         devices=DeviceLedger(ChildCache(), wake=list[Key]().append),
     )
-    return Context(tools=tools, model=a_model(**spec), resync=False)
+    return Context(tools=tools, model=a_model(**spec), resync=True)
 
 
 def frozen(ctx: Context, *, count: int = 2, **facts: Any) -> Revision:
@@ -225,6 +233,31 @@ async def test_an_image_of_the_user_s_own_is_judged_and_the_platform_s_is_not() 
     assert theirs.notices == []
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
+async def test_what_the_watch_cache_has_missed_is_not_stopped(replicas: int) -> None:
+    rules = Source(policy(allowedPublishers=["acme"], devicesPerNamespace={"team-a": 0}))
+    ctx = a_context(rules, replicas=replicas)
+    revision = frozen(ctx)
+    run(ctx, revision, replicas)
+    assert isinstance(ctx.tools.client, Client)
+    ctx.tools.client.live = {
+        DEPLOYMENT: [live(build_deployment(ctx.model, revision, replicas))],
+        SERVICE: [live(build_service(ctx.model, revision.id))],
+    }
+    ctx.deployments.clear()
+    ctx.resync = False
+    await hold(ctx)
+    assert ctx.current is revision
+    assert ctx.model.spec.replicas == replicas
+    assert [notice.type for notice in ctx.notices] == ["PolicyViolated"]
+
+
+def live(made: dict[str, Any]) -> dict[str, Any]:
+    """An object as the API server stores it."""
+    metadata = made["metadata"]
+    return {**made, "metadata": {**metadata, "uid": metadata["name"], "resourceVersion": "1"}}
+
+
 # -- devices
 
 
@@ -270,6 +303,16 @@ async def test_scaling_beyond_the_limit_keeps_what_runs() -> None:
     with pytest.raises(Stalled):
         await hold(ctx)
     assert ctx.model.spec.replicas == 2
+
+
+async def test_what_is_stopped_short_is_read_live_first() -> None:
+    ctx = limited(4, 3)
+    frozen(ctx, count=2)
+    ctx.resync = False
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.resync, "it was read live"
+    assert ctx.current is None
 
 
 async def test_a_limit_below_what_runs_is_reported_and_stops_nothing() -> None:
