@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import Settings
 
 PREFIX = "GENMODEL_OPERATOR_"
@@ -45,9 +46,13 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if problems:
         raise ConfigurationError(problems)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigurationError([_describe(detail, sources) for detail in error.errors()]) from error
+    if settings.policy_file and settings.policy != Policy():
+        given = next(source for path, source in sources.items() if path[0] == "policy" and len(path) > 1)
+        raise ConfigurationError([f"{given}: policy_file={settings.policy_file} holds the policy; set one of the two"])
+    return settings
 
 
 def _read_file(name: str | None) -> tuple[dict[str, Any], dict[_Path, str]]:

@@ -53,8 +53,8 @@ POLICY_TABLE: dict[str, ReasonInfo] = {
     Reason.ENGINE_VERSION_UNKNOWN: ReasonInfo(
         _PERSON,
         "which vulnerabilities its engine has is not known: the image {image} names no release of vLLM in its tag, and "
-        "no pod has told it yet",
-        "it is known as soon as a pod serves; or name the release in the image's tag, as in :v0.32.0",
+        "its pods do not tell",
+        "name the release in the image's tag, as in :v0.32.0, or let the operator reach port 8001 of the pods",
     ),
 }
 """Message pattern, severity and remedy of each, keyed by its name."""

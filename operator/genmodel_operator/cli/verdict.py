@@ -77,9 +77,14 @@ def remarkable(model: GenerativeModel) -> list[Condition]:
         found
         for found in model.status.conditions
         if found.type not in {kind.value for kind in _EXPECTED}
-        and (found.status is not ConditionStatus.TRUE) == (found.type in {kind.value for kind in _GOOD_WHEN_TRUE})
+        and not _is_fine(found)
         and (found.reason, found.message) != told
     ]
+
+
+def _is_fine(found: Condition) -> bool:
+    good = found.type in {kind.value for kind in _GOOD_WHEN_TRUE}
+    return found.status is (ConditionStatus.TRUE if good else ConditionStatus.FALSE)
 
 
 def download_of(model: GenerativeModel, runtimes: Mapping[str, Object]) -> Download | None:

@@ -9,15 +9,19 @@ from genmodel_operator.sizing.accelerators import vendor_of
 
 def devices_of(deployment: Mapping[str, Any]) -> int:
     """Return the devices that the pods of a Deployment ask for together."""
+    return devices_of_a_pod(deployment) * replicas_of(deployment)
+
+
+def devices_of_a_pod(deployment: Mapping[str, Any]) -> int:
+    """Return the devices that each pod of a Deployment asks for."""
     spec = deployment.get("spec") or {}
     containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
-    each = sum(
+    return sum(
         int(parse_quantity(str(count)))
         for container in containers
         for resource, count in ((container.get("resources") or {}).get("limits") or {}).items()
         if vendor_of(resource)
     )
-    return each * replicas_of(deployment)
 
 
 def replicas_of(deployment: Mapping[str, Any]) -> int:

@@ -60,6 +60,11 @@ def test_the_message_is_the_operator_s_own() -> None:
         pytest.param([*SERVING, a_condition("Drifted", "True", "BranchMoved")], ["Drifted"], id="true only while bad"),
         pytest.param([*GATED, {**GATED[0], "type": "Available"}], [], id="the same words are not said twice"),
         pytest.param([*SERVING, a_condition("Drifted", "False", "Same")], [], id="false is good there"),
+        pytest.param(
+            [*SERVING, a_condition("RuntimeVulnerable", "Unknown", "EngineVersionUnknown")],
+            ["RuntimeVulnerable"],
+            id="nobody knows whether it is bad",
+        ),
     ],
 )
 def test_conditions_that_are_not_fine(conditions: list[dict[str, Any]], want: list[str]) -> None:

@@ -16,9 +16,11 @@ from genmodel_operator.hub.client import HubError
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import NotFound
+from genmodel_operator.kube.kinds import DEPLOYMENT, SERVICE, Kind
 from genmodel_operator.policy.document import Policy
 from genmodel_operator.resources.deployment import build_deployment
 from genmodel_operator.resources.revision import Revision, freeze
+from genmodel_operator.resources.service import build_service
 from genmodel_operator.settings import Settings
 from tests.builders import a_gpu_plan, a_model, some_facts
 
@@ -48,10 +50,16 @@ class Hub:
 
 
 class Client:
-    """Knows no Secret."""
+    """Knows no Secret; ``live`` is what it lists."""
+
+    def __init__(self) -> None:
+        self.live: dict[Kind, list[dict[str, Any]]] = {}
 
     async def get(self, *_: Any) -> Any:
         raise NotFound("none")
+
+    async def list(self, kind: Kind, *_: Any, **__: Any) -> list[dict[str, Any]]:
+        return self.live.get(kind, [])
 
 
 def policy(**keys: Any) -> Policy:
@@ -64,7 +72,7 @@ def a_context(
     tools = Tools(
         client=Client(),  # type: ignore[arg-type]
         hub=hub,  # type: ignore[arg-type]
-        cache=None,  # type: ignore[arg-type]
+        cache=ChildCache(),
         inventory=None,  # type: ignore[arg-type]
         runtimes=None,  # type: ignore[arg-type]
         settings=settings or Settings(),
@@ -72,7 +80,7 @@ def a_context(
         policy=source,
         devices=DeviceLedger(ChildCache(), wake=list[Key]().append),
     )
-    return Context(tools=tools, model=a_model(**spec), resync=False)
+    return Context(tools=tools, model=a_model(**spec), resync=True)
 
 
 def frozen(ctx: Context, *, count: int = 2, **facts: Any) -> Revision:
@@ -225,6 +233,31 @@ async def test_an_image_of_the_user_s_own_is_judged_and_the_platform_s_is_not() 
     assert theirs.notices == []
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
+async def test_what_the_watch_cache_has_missed_is_not_stopped(replicas: int) -> None:
+    rules = Source(policy(allowedPublishers=["acme"], devicesPerNamespace={"team-a": 0}))
+    ctx = a_context(rules, replicas=replicas)
+    revision = frozen(ctx)
+    run(ctx, revision, replicas)
+    assert isinstance(ctx.tools.client, Client)
+    ctx.tools.client.live = {
+        DEPLOYMENT: [live(build_deployment(ctx.model, revision, replicas))],
+        SERVICE: [live(build_service(ctx.model, revision.id))],
+    }
+    ctx.deployments.clear()
+    ctx.resync = False
+    await hold(ctx)
+    assert ctx.current is revision
+    assert ctx.model.spec.replicas == replicas
+    assert [notice.type for notice in ctx.notices] == ["PolicyViolated"]
+
+
+def live(made: dict[str, Any]) -> dict[str, Any]:
+    """An object as the API server stores it."""
+    metadata = made["metadata"]
+    return {**made, "metadata": {**metadata, "uid": metadata["name"], "resourceVersion": "1"}}
+
+
 # -- devices
 
 
@@ -272,6 +305,16 @@ async def test_scaling_beyond_the_limit_keeps_what_runs() -> None:
     assert ctx.model.spec.replicas == 2
 
 
+async def test_what_is_stopped_short_is_read_live_first() -> None:
+    ctx = limited(4, 3)
+    frozen(ctx, count=2)
+    ctx.resync = False
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.resync, "it was read live"
+    assert ctx.current is None
+
+
 async def test_a_limit_below_what_runs_is_reported_and_stops_nothing() -> None:
     ctx = limited(2, 2, replicas=2)
     run(ctx, frozen(ctx, count=2), 2)
@@ -290,14 +333,51 @@ async def test_another_revision_needs_no_more_room_than_the_one_whose_place_it_t
     assert granted(ctx) == 2
 
 
-async def test_a_refused_revision_leaves_the_devices_of_the_one_that_serves() -> None:
-    ctx = limited(4, 2)
-    wanted = frozen(ctx, count=4)
-    run(ctx, replace(wanted, id="f" * 10), 1)
+def serve_another(ctx: Context, *, count: int, replicas: int) -> Revision:
+    """Let an older revision serve, beside the desired one that is made afterwards."""
+    old = frozen(ctx, count=count)
+    run(ctx, replace(old, id="f" * 10), replicas)
+    ctx.revisions.clear()
+    return old
+
+
+async def test_a_refused_revision_leaves_what_serves_and_its_devices() -> None:
+    ctx = limited(4, 2, replicas=1)
+    serve_another(ctx, count=2, replicas=1)
+    frozen(ctx, count=4)
     with pytest.raises(Stalled):
         await hold(ctx)
     assert ctx.current is None
-    assert granted(ctx) > 2
+    assert ctx.model.spec.replicas == 1
+    assert granted(ctx) == 2 + 2
+
+
+async def test_a_rollout_below_a_limit_that_fell_takes_nothing_from_what_serves() -> None:
+    ctx = limited(2, 0, replicas=4)
+    serve_another(ctx, count=1, replicas=4)
+    new = frozen(ctx, count=1)
+    await hold(ctx)
+    assert ctx.current is new
+    assert ctx.model.spec.replicas == 4
+
+
+async def test_a_change_of_spec_and_replicas_at_once_is_no_way_around_the_limit() -> None:
+    ctx = limited(4, 0, replicas=9)
+    serve_another(ctx, count=2, replicas=2)
+    frozen(ctx, count=4)
+    with pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.current is None
+    assert ctx.model.spec.replicas == 2
+
+
+async def test_scaling_while_the_wish_cannot_be_resolved_is_no_way_around_the_limit() -> None:
+    ctx = limited(4, 1, replicas=9)
+    serve_another(ctx, count=1, replicas=2)
+    ctx.current = None
+    await hold(ctx)
+    assert ctx.model.spec.replicas == 3
+    assert granted(ctx) == 1 + 3
 
 
 async def test_a_model_on_cpu_has_no_devices() -> None:

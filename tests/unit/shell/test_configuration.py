@@ -90,6 +90,21 @@ def test_a_wrong_object_in_a_list_names_the_variable(value: str, want: str) -> N
     assert want in " ".join(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "variables", "want"),
+    [
+        pytest.param("policy: {allow_gated: false}", {}, "policy.allow_gated in ", id="in the file of settings"),
+        pytest.param("", {"POLICY__ALLOW_GATED": "false"}, "GENMODEL_OPERATOR_POLICY__ALLOW_GATED", id="in a variable"),
+    ],
+)
+def test_two_policies_are_one_too_many(tmp_path: Path, text: str, variables: dict[str, str], want: str) -> None:
+    environ = a_file(tmp_path, text or "{}") | {f"{P}{name}": value for name, value in variables.items()}
+    load_settings(environ)
+    (problem,) = problems(environ | {f"{P}POLICY_FILE": "/etc/policy.yaml"})
+    assert problem.startswith(want)
+    assert "policy_file=/etc/policy.yaml holds the policy" in problem
+
+
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert load_settings(a_file(tmp_path, "# nothing yet\n")) == Settings()
 
