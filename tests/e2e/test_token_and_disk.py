@@ -1,0 +1,119 @@
+"""What the platform does to a download, on a real kubelet: a token that is missing and then rotated, seen nowhere."""
+
+import base64
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from examples.demo.steps import OPERATOR_NAMESPACE
+from tests.cluster import Cluster
+from tests.cluster.progress import wait_until
+from tests.e2e.test_fetch import WEIGHTS, prepare_status
+from tests.platform import GATED, Platform
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+SECRET, FIRST, SECOND = "genmodel-hub-token", "hf_canaryOfTheFirstMonth", "hf_canaryOfTheSecondMonth"
+TOKENS = (FIRST, SECOND)
+FORMS = [*TOKENS, *(base64.b64encode(token.encode()).decode().rstrip("=") for token in TOKENS)]
+"""As it is, and as a Secret holds it."""
+
+
+@pytest.fixture
+def own(platform: Platform) -> Platform:
+    """Return the platform where Hub and node are ours."""
+    if not isinstance(platform.cluster, Cluster):
+        pytest.skip("the Hub's tokens and the node's disks are ours to change on a cluster of our own only")
+    return platform
+
+
+def secret(token: str) -> str:
+    data = {"token": base64.b64encode(token.encode()).decode()}
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": data})
+
+
+def test_a_token_that_is_missing_then_there_then_rotated(own: Platform) -> None:
+    for token in TOKENS:
+        own.hub_token(token, gated=True)
+    own.wish("gated", GATED)
+    try:
+        own.assert_shown(
+            "gated",
+            reason="ModelGated",
+            words=(f"{GATED} is gated and the anonymous user is not authorised", f"into the Secret {SECRET}"),
+            event="Warning ModelGated",
+            row={"READY": "False"},
+            seconds=60,
+        )
+        # Each connection that is cut asks the Hub for another link, with the token.
+        own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=2_000_000, cut=4_000_000, times=None)
+        own.cluster.kubectl("create", "-f", "-", input=secret(FIRST))
+        wait_until("bytes of the weights", lambda: received_bytes(own) > 0, timeout_seconds=180)
+        uid = own.pods("gated")[0]["metadata"]["uid"]
+        own.hub_token(FIRST, remove=True)
+        wait_until("the old token to be refused", lambda: is_refused(own), timeout_seconds=60)
+        own.cluster.kubectl("replace", "-f", "-", input=secret(SECOND))
+        own.clear_hub_faults()
+        wait_until("the engine to start", lambda: engine_runs(own), timeout_seconds=240, hint=str(own.ready("gated")))
+        (pod,) = own.pods("gated")
+        assert pod["metadata"]["uid"] == uid
+        assert prepare_status(own, "gated")["restartCount"] == 0, "it went on with the new token by itself"
+        assert_seen_nowhere(own, pod)
+    finally:
+        own.clear_hub_faults()
+        own.delete("gated")
+        own.cluster.kubectl("delete", "secret", SECRET, "--ignore-not-found")
+
+
+def received_bytes(platform: Platform) -> int:
+    return int(platform.get("gm", "gated").get("status", {}).get("download", {}).get("bytesDone", 0))
+
+
+def is_refused(platform: Platform) -> bool:
+    """Whether the pod was told since the last look that its token is none any more."""
+    return any(e["path"].endswith(WEIGHTS) and e["status"] == 401 and e["authorized"] for e in platform.hub_log())
+
+
+def engine_runs(platform: Platform) -> bool:
+    found = [s for pod in platform.pods("gated") for s in pod["status"].get("containerStatuses", [])]
+    return any("running" in status["state"] for status in found)
+
+
+def assert_seen_nowhere(platform: Platform, pod: dict[str, Any]) -> None:
+    """No token is in any object of any kind but its Secret, in no log, on no page, in no environment."""
+    assert [where for where, text in texts(platform, pod) if any(form in text for form in FORMS)] == []
+    kinds = platform.cluster.kubectl("api-resources", "--verbs=list", "-o", "name").split()
+    assert {"secrets", "events", "events.events.k8s.io", "generativemodels.genmodel.dev"} <= set(kinds)
+    listed = platform.cluster.kubectl("get", ",".join(kinds), "-A", "-o", "json", "--show-managed-fields")
+    items = json.loads(listed)["items"]
+    assert {"Pod", "ControllerRevision", "Event", "Lease", "ConfigMap", "Node"} <= {item["kind"] for item in items}
+    holders = [item for item in items if any(form in json.dumps(item) for form in FORMS)]
+    assert [(item["kind"], item["metadata"]["name"]) for item in holders] == [("Secret", SECRET)]
+
+
+def texts(platform: Platform, pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what operator and pod say to anybody, with where they do."""
+    kubectl, name = platform.cluster.kubectl, pod["metadata"]["name"]
+    (operator,) = json.loads(
+        kubectl("-n", OPERATOR_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/name=genmodel", "-o", "json")
+    )["items"]
+    yield "the operator's log", kubectl("-n", OPERATOR_NAMESPACE, "logs", operator["metadata"]["name"])
+    for container in ("prepare", "server"):
+        yield f"the log of {container}", kubectl("logs", name, "-c", container)
+    environment = kubectl("exec", name, "-c", "server", "--", "sh", "-c", "tr '\\0' '\\n' < /proc/1/environ; env")
+    assert "GENMODEL_COMMIT" in environment
+    yield "the environment of server", environment
+    yield "the operator's metrics", page(platform, operator, 8080, "/metrics")
+    for path in ("/status", "/metrics", "/livez"):
+        yield f"the pod's {path}", page(platform, pod, 8001, path)
+
+
+def page(platform: Platform, pod: dict[str, Any], port: int, path: str) -> str:
+    local = platform.cluster.forward(pod["status"]["podIP"], port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{local}{path}", timeout=30) as answer:
+        text = str(answer.read().decode())
+    assert text, path
+    return text
