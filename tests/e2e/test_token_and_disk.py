@@ -1,17 +1,25 @@
-"""What the platform does to a download, on a real kubelet: a token that is missing and then rotated, seen nowhere."""
+"""What the platform does to a download, on a real kubelet: a token that is missing and then rotated, seen nowhere; a
+disk that fills up midway. Nobody restarts anything.
+"""
 
 import base64
 import json
+import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.demo.steps import OPERATOR_NAMESPACE
+from examples.demo.models import minilm_model
+from examples.demo.steps import EMBEDDINGS, OPERATOR_NAMESPACE
+from tests.claims import a_volume
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
-from tests.e2e.test_fetch import WEIGHTS, prepare_status
+from tests.e2e.test_fetch import WEIGHTS, prepare_status, requested_bytes
+from tests.e2e.test_weights_on_claim import ON_NODE, condition
 from tests.platform import GATED, Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -20,6 +28,8 @@ SECRET, FIRST, SECOND = "genmodel-hub-token", "hf_canaryOfTheFirstMonth", "hf_ca
 TOKENS = (FIRST, SECOND)
 FORMS = [*TOKENS, *(base64.b64encode(token.encode()).decode().rstrip("=") for token in TOKENS)]
 """As it is, and as a Secret holds it."""
+DISK_MIB = 160
+"""Room for the model and half of it again."""
 
 
 @pytest.fixture
@@ -117,3 +127,65 @@ def page(platform: Platform, pod: dict[str, Any], port: int, path: str) -> str:
         text = str(answer.read().decode())
     assert text, path
     return text
+
+
+@pytest.fixture
+def small_disk(own: Platform, tmp_path: Path) -> Iterator[Path]:
+    """Yield a small file system of its own as a local volume; its class is called ``small``."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0777", "small", str(tmp_path)], check=True)
+    local, where = {"path": str(tmp_path)}, {"required": ON_NODE}
+    try:
+        with a_volume(own.cluster.kubectl, "small", local=local, nodeAffinity=where):
+            yield tmp_path
+            own.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_fills_up_midway_and_is_freed(own: Platform, small_disk: Path) -> None:
+    size = (minilm_model() / WEIGHTS).stat().st_size
+    own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=2_000_000, times=None)
+    cache = {"persistentVolumeClaim": {"storageClassName": "small", "size": "100Mi"}}
+    own.wish("filled", EMBEDDINGS, cache=cache)
+    try:
+        wait_until(
+            "half of the weights",
+            lambda: own.get("gm", "filled").get("status", {}).get("download", {}).get("bytesDone", 0) >= size / 2,
+            timeout_seconds=180,
+            every_seconds=0.3,
+        )
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        own.assert_shown(
+            "filled",
+            reason="VolumeFull",
+            words=("the volume /models is full", "free or add disk space on the node, or on the claim"),
+            event="Warning VolumeFull",
+            row={"READY": "False", "REPLICAS": "0/1"},
+            seconds=120,
+        )
+        requested_bytes(own, size_bytes=size)
+        ballast.unlink()
+        own.clear_hub_faults()
+        own.cluster.kubectl("scale", "gm/filled", "--replicas=0")
+        wait_until(
+            "the weights on the claim",
+            lambda: condition(own, "filled", "WeightsReady").get("status") == "True",
+            timeout_seconds=120,
+            hint=str(condition(own, "filled", "WeightsReady")),
+        )
+        assert requested_bytes(own, size_bytes=size) <= 0.6 * size, "it went on where it was"
+    finally:
+        own.clear_hub_faults()
+        own.delete("filled")
+        wait_until("its pods to be gone", lambda: own.pods("filled") == [], timeout_seconds=120)
+
+
+def fill(ballast: Path) -> None:
+    """Take all room that is left."""
+    with ballast.open("wb", buffering=0) as stream:
+        try:
+            while True:
+                stream.write(b"x" * 65536)
+        except OSError:
+            os.fsync(stream.fileno())
