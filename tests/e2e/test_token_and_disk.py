@@ -1,5 +1,5 @@
 """What the platform does to a download, on a real kubelet: a token that is missing and then rotated, seen nowhere; a
-disk that fills up midway. Nobody restarts anything.
+disk that fills up midway; authorities that are missing; a limit that is overrun. Nobody restarts anything.
 """
 
 import base64
@@ -189,3 +189,46 @@ def fill(ballast: Path) -> None:
                 stream.write(b"x" * 65536)
         except OSError:
             os.fsync(stream.fileno())
+
+
+def test_authorities_that_are_missing_and_a_pod_that_writes_more_than_it_may(own: Platform) -> None:
+    own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=500_000, times=None)
+    authorities = {"name": "authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    # The first is the volume that the operator adds for hub.caConfigMap, where it mounts it.
+    volumes = [{"name": "ca", "configMap": authorities}, {"name": "tmp", "emptyDir": {"sizeLimit": "8Mi"}}]
+    mount = {"name": "ca", "mountPath": "/etc/genmodel/ca", "readOnly": True}
+    prepare = {"name": "prepare", "volumeMounts": [mount]}
+    own.wish("greedy", EMBEDDINGS, podTemplate={"spec": {"volumes": volumes, "initContainers": [prepare]}})
+    try:
+        own.assert_shown(
+            "greedy",
+            reason="AuthoritiesMissing",
+            words=("names the ConfigMap authorities, which is not in the namespace default", "--from-file=ca.crt=FILE"),
+            event="Warning AuthoritiesMissing",
+            row={"READY": "False"},
+            seconds=90,
+        )
+        own.cluster.kubectl("create", "configmap", "authorities", "--from-literal=ca.crt=x")
+        wait_until(
+            "prepare to run", lambda: "running" in prepare_status(own, "greedy").get("state", {}), timeout_seconds=120
+        )
+        name = own.pods("greedy")[0]["metadata"]["name"]
+        write = "head -c 20000000 /dev/zero > /tmp/too-much"
+        own.cluster.kubectl("exec", name, "-c", "prepare", "--", "sh", "-c", write)
+        wait_until("the kubelet to evict it", lambda: told(own, "greedy") != "", timeout_seconds=120)
+        said = told(own, "greedy")
+        assert "because it wrote more to disk than it may: Usage of EmptyDir volume" in said
+        assert 'EmptyDir volume "tmp" exceeds the limit "8Mi"; it is placed again by itself' in said
+        assert "raise spec.podTemplate.spec.volumes[tmp].emptyDir.sizeLimit" in said
+        wait_until("its successor", lambda: own.ready("greedy").get("reason") == "Downloading", timeout_seconds=120)
+    finally:
+        own.clear_hub_faults()
+        own.delete("greedy")
+        own.cluster.kubectl("delete", "configmap", "authorities", "--ignore-not-found")
+
+
+def told(platform: Platform, name: str) -> str:
+    """What the Event of the eviction says."""
+    selector = f"involvedObject.kind=GenerativeModel,involvedObject.name={name},reason=DiskLimitExceeded"
+    found = json.loads(platform.cluster.kubectl("get", "events", "--field-selector", selector, "-o", "json"))["items"]
+    return str(found[0]["message"]) if found else ""
