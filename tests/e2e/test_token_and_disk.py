@@ -66,6 +66,8 @@ def test_a_token_that_is_missing_then_there_then_rotated(own: Platform) -> None:
         own.hub_token(FIRST, remove=True)
         wait_until("the old token to be refused", lambda: is_refused(own), timeout_seconds=60)
         own.cluster.kubectl("replace", "-f", "-", input=secret(SECOND))
+        # The kubelet looks at a pod's Secrets about once a minute, and whenever the pod changes: no need to wait.
+        own.cluster.kubectl("annotate", "pod", own.pods("gated")[0]["metadata"]["name"], "team=a")
         own.clear_hub_faults()
         wait_until("the engine to start", lambda: engine_runs(own), timeout_seconds=240, hint=str(own.ready("gated")))
         (pod,) = own.pods("gated")
