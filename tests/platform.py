@@ -28,6 +28,8 @@ from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image,
 from tests.cluster.namespace import NODE_ADDRESS
 from tests.cluster.progress import wait_until
 
+GATED = "genmodel/gated"
+"""The sentence-embedding model once more, for those whose token may read it; on a Hub of our own only."""
 TEST_VALUES = {"engines.drainSeconds": "20"}
 
 
@@ -92,6 +94,10 @@ class Platform:
     def clear_hub_faults(self) -> None:
         self._post("/_clear", {})
 
+    def hub_token(self, token: str, **access: bool) -> None:
+        """Let the Hub know a token; ``gated=True`` may read gated files, ``remove=True`` is revoked."""
+        self._post("/_token", {"token": token, **access})
+
     def hub_log(self) -> list[dict[str, Any]]:
         """What was asked of the Hub since the last look."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.hub_port}/_log", timeout=10) as answer:
@@ -132,6 +138,7 @@ def start_hub(cluster: Cluster, log: Path) -> int:
     args = [sys.executable, "-m", "tests.fakes.hub", "--host", NODE_ADDRESS, "--port", str(HUB_PORT)]
     args += ["--cdn-port", str(CDN_PORT), "--model", f"{CHAT}={chat_model()}"]
     args += ["--model", f"{EMBEDDINGS}={minilm_model()}"]
+    args += ["--model", f"{GATED}={minilm_model()}", "--gated", GATED]
     cluster.popen(args, log=log, cwd=ROOT)
     port = cluster.forward(NODE_ADDRESS, HUB_PORT)
 

@@ -218,13 +218,11 @@ def test_a_download_shows_its_bytes_and_why_it_failed(
         (failed,) = jobs(world, team)
         assert failed["status"]["failed"] == 1
 
-        another_try_is_told_of_when_bytes_come(world, team, node, voice, failed)
-        (pod,) = fetcher(world, team)
-        node.write(team, pod["metadata"]["name"], fetching(terminated={**ended, "finishedAt": STARTED}))
+        name = another_try_is_told_of_when_bytes_come(world, team, node, voice, failed)
+        node.write(team, name, fetching(terminated={**ended, "finishedAt": STARTED}))
         world.until(lambda: "Failed" in ended_as(jobs(world, team)), "it failed once more")
         (failed,) = jobs(world, team)
-        larger = {"persistentVolumeClaim": {"storageClassName": volume}}
-        world.wish(team, "m", cache=larger, accelerator={"products": [PRODUCT]}, context={"maxModelLen": 128})
+        world.wish(team, "m", cache=cache, accelerator={"products": [PRODUCT]}, context={"maxModelLen": 128})
         world.until(
             lambda: [job["metadata"]["uid"] for job in jobs(world, team)] not in ([], [failed["metadata"]["uid"]]),
             "a change of the wish tries again at once",
@@ -235,8 +233,11 @@ def test_a_download_shows_its_bytes_and_why_it_failed(
 
 def another_try_is_told_of_when_bytes_come(
     world: OperatorWorld, team: str, node: HandNode, voice: Path, failed: Object
-) -> None:
-    """The Job is made anew after five minutes, which are over at once here; the failure stays until bytes come."""
+) -> str:
+    """The Job is made anew after five minutes, which are over at once here; the failure stays until bytes come.
+
+    Returns the name of the pod of that try.
+    """
     name = failed["metadata"]["name"]
     at = next(i for i, c in enumerate(failed["status"]["conditions"]) if c["type"] == "Failed")
     long_ago = [{"op": "replace", "path": f"/status/conditions/{at}/lastTransitionTime", "value": STARTED}]
@@ -265,6 +266,7 @@ def another_try_is_told_of_when_bytes_come(
         words=("64.0 MiB/s; the try before it failed: the volume /models is too small",),
         row={"READY": "False", "REPLICAS": "0/1"},
     )
+    return str(pod["metadata"]["name"])
 
 
 def owner_of(pod: Object) -> str:
