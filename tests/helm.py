@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
 
 CHART = Path(__file__).parents[1] / "charts" / "genmodel"
@@ -52,3 +53,10 @@ def key_of(document: Mapping[str, Any]) -> str:
     namespace = document["metadata"].get("namespace", NAMESPACE)
     name = str(document["metadata"]["name"])
     return name if namespace == NAMESPACE else f"{namespace}/{name}"
+
+
+def settings_of(helm: Helm, values: dict[str, Any]) -> Settings:
+    """Return the settings as the operator reads them from the chart's ConfigMap."""
+    configs = [found["data"] for (kind, _), found in helm.objects(values).items() if kind == "ConfigMap"]
+    (text,) = [data["settings.yaml"] for data in configs if "settings.yaml" in data]
+    return Settings.model_validate(yaml.safe_load(text), strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster
+from tests.helm import Helm
 from tests.leftovers import Leftovers
 from tests.operator_world import OperatorWorld, operator_at_work
 
@@ -26,3 +27,9 @@ def team(world: OperatorWorld) -> Iterator[str]:
     """Yield a namespace of the test's own."""
     with world.namespace() as name:
         yield name
+
+
+@pytest.fixture(scope="module")
+def helm(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Return real helm on the shared control plane."""
+    return Helm(control_plane, tmp_path_factory.mktemp("helm"))

@@ -8,15 +8,9 @@ import yaml
 
 from genmodel_operator.settings import PodMonitorSettings, Settings
 from scripts.generate.monitoring.dashboards import DASHBOARDS, dashboard
-from tests.cluster import Cluster
 from tests.helm import RELEASE, Helm, Objects
 
 pytestmark = pytest.mark.apiserver
-
-
-@pytest.fixture(scope="module")
-def helm(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    return Helm(control_plane, tmp_path_factory.mktemp("helm"))
 
 
 def dashboards(found: Objects) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import Cluster
 from tests.helm import RELEASE, Helm, Objects
 
 pytestmark = pytest.mark.apiserver
@@ -47,11 +46,6 @@ NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
 
 
 LEASE: set[Grant] = {("coordination.k8s.io", "leases", verb) for verb in ("get", "update", "create")}
-
-
-@pytest.fixture(scope="module")
-def helm(control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    return Helm(control_plane, tmp_path_factory.mktemp("helm"))
 
 
 def rules(found: Objects) -> Iterator[dict[str, Any]]:

@@ -89,6 +89,7 @@ BOUNDED = {
     "status": "True, False or Unknown",
     "reason": "the enum of reasons",
     "product": "products of the cluster's nodes",
+    "severity": "words of the code",
 }
 """Labels whose values somebody has to bound, and what does it."""
 OF_A_MODEL = {"namespace", "name", "repository", "commit"}
