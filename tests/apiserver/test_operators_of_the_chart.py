@@ -1,7 +1,9 @@
 """Two operators with the chart's own rights and settings: who leads, and that they need just what they may."""
 
+import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,14 @@ import yaml
 
 from tests import audited
 from tests.audited import Grant, Request
+from tests.claims import a_volume
 from tests.cluster import Cluster, Environment
+from tests.cluster.namespace import FAKE_POD_RANGE
 from tests.extra_nodes import extra_nodes
 from tests.helm import CHART, NAMESPACE, RELEASE, Helm, Objects
-from tests.operator_world import HUB, L4_LABELS, OperatorWorld, tracebacks
+from tests.operator_world import HUB, L4_LABELS, ROOT, OperatorWorld, tracebacks
 from tests.situations.rights import account_kubeconfig
+from tests.situations.scenes import L4, TOO_MANY
 
 pytestmark = pytest.mark.apiserver
 
@@ -31,10 +36,14 @@ VALUES: dict[str, Any] = {
     "measurements": {"namespace": NAMESPACE},
 }
 OF_M = ("-l", "genmodel.dev/model=m")
-SERVERS_OF_KEPT = ("-l", "genmodel.dev/model=kept,app.kubernetes.io/component=server")
 PORTS = {"one": 8080, "two": 8082}
-NOT_REQUESTED: set[Grant] = {("genmodel.dev", "generativemodels/finalizers", "update")}
-"""Asked for by an admission plugin (OwnerReferencesPermissionEnforcement) about a creation, never by a request."""
+NOT_REQUESTED: set[Grant] = {
+    # Asked for by an admission plugin (OwnerReferencesPermissionEnforcement) about a creation, never by a request.
+    ("genmodel.dev", "generativemodels/finalizers", "update"),
+    # Only for a download that failed, or that a newer commit or another claim has made useless.
+    ("batch", "jobs", "delete"),
+}
+"""Rights that this life does not need."""
 
 
 @dataclass(frozen=True)
@@ -145,3 +154,79 @@ def test_a_leader_that_ends_in_order_gives_the_lease_back(operators: Operators) 
     log = standby.world.operator_log()
     assert "was not renewed in time" not in log.rsplit("standing by", 1)[-1]
     leader.start()
+
+
+@pytest.fixture
+def voice(operators: Operators, tmp_path: Path) -> Iterator[None]:
+    """Let every fake pod say what it measured."""
+    measured = {"weightsGiB": 0.25, "kvCacheGiB": 2.0, "kvTokens": 16384, "startSeconds": 1.0}
+    said = {"contract": 1, "phase": "Serving", "measured": measured, "failure": None}
+    file, log, cluster = tmp_path / "status.json", tmp_path / "log", operators.cluster
+    file.write_text(json.dumps({**said, "engine": {"name": "vllm", "version": "0.32.0"}}))
+    cluster.run(["ip", "route", "add", "local", FAKE_POD_RANGE, "dev", "lo"])
+    server = cluster.popen([sys.executable, "-m", "tests.fakes.runtime_status", str(file)], log=log, cwd=ROOT)
+    operators.members[0].world.until(lambda: "listening" in log.read_text(), "the pods' status page is there")
+    yield
+    server.terminate()
+    server.wait(10)
+
+
+def until_planned(world: OperatorWorld, tokens: int) -> None:
+    def plan() -> dict[str, Any]:
+        found: dict[str, Any] = world.get(TEAM, "gm", "m")["status"].get("plan", {})
+        return found
+
+    world.until(lambda: plan().get("maxModelLen") == tokens, lambda: f"{tokens} tokens are planned, not {plan()}")
+
+
+def live_a_life(world: OperatorWorld) -> None:
+    """Make the operator do everything that it does: rollouts, drift, claims, downloads, pods without a node."""
+    kubectl = world.cluster.kubectl
+
+    world.wish(TEAM, "m", replicas=2)
+    world.wait_for(TEAM, "m", "Serving")
+    world.until(lambda: bool(world.list(TEAM, "pdb", *OF_M)), "two replicas have a budget")
+    # By hand: every kind is put right.
+    for kind in ("deployment", "service", "controllerrevision", "pdb"):
+        (found, *_) = world.list(TEAM, kind, *OF_M)
+        kubectl("-n", TEAM, "label", kind, found["metadata"]["name"], "app.kubernetes.io/component-")
+    for length in (128, 256, 384, 448):
+        world.wish(TEAM, "m", context={"maxModelLen": length})
+        until_planned(world, length)
+        world.wait_for(TEAM, "m", "Serving", seconds=90)
+    world.until(lambda: world.list(TEAM, "pdb", *OF_M) == [], "one replica has no budget")
+    world.until(lambda: len(world.list(TEAM, "controllerrevisions", *OF_M)) == 3, "old revisions go")
+    world.wish(TEAM, "many", replicas=TOO_MANY, accelerator=L4)
+    world.wait_for(TEAM, "many", "Unschedulable", seconds=90)
+    kubectl("-n", TEAM, "delete", "gm", "many", "--timeout=60s")
+    with a_volume(kubectl, "weights") as volume:
+        keep_weights(world, {"persistentVolumeClaim": {"storageClassName": volume}})
+
+
+def keep_weights(world: OperatorWorld, cache: dict[str, Any]) -> None:
+    """Let weights be brought to a claim, and change the claim and the Job by hand."""
+    kubectl = world.cluster.kubectl
+    world.wish(TEAM, "kept", cache=cache)
+    world.wait_for(TEAM, "kept", "Serving", seconds=120)
+    kubectl("-n", TEAM, "label", "pvc", "kept-weights", "app.kubernetes.io/component-")
+    (job,) = world.list(TEAM, "jobs")
+    kubectl("-n", TEAM, "label", "job", job["metadata"]["name"], "app.kubernetes.io/managed-by-")
+    world.until(lambda: ("batch", "jobs", "get") in audited.used(world.cluster), "the Job is looked at", seconds=90)
+    label = "app.kubernetes.io/managed-by=genmodel-operator"
+    kubectl("-n", TEAM, "label", "job", job["metadata"]["name"], label)
+
+
+def test_what_the_operator_asks_for_is_what_the_chart_grants(operators: Operators, voice: None) -> None:
+    leader, _ = operators.leader_and_standby()
+    granted = audited.granted(operators.objects)
+    assert granted >= NOT_REQUESTED
+    requested = granted - NOT_REQUESTED
+    live_a_life(leader.world)
+    leader.world.until(
+        lambda: audited.used(operators.cluster) >= requested,
+        lambda: f"every right is used but {sorted(requested - audited.used(operators.cluster))}",
+        seconds=60,
+    )
+    assert audited.used(operators.cluster) - granted == set(), "nothing is asked for that is not granted"
+    refused = {f"{found.verb} {found.resource}" for found in audited.requests(operators.cluster) if found.code == 403}
+    assert refused == set()
