@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -70,12 +70,21 @@ def clean_abandoned(*, cache: Path | None = None) -> None:
         with _unless_busy(folder) as free:
             if free and (state := read_state(folder.state)) and state.is_abandoned():
                 _clean_what_can_be(folder)
-    ended = [(folder.root.stat().st_mtime, folder) for folder in folders if not folder.state.exists()]
-    for _, folder in sorted(ended, key=lambda one: one[0], reverse=True)[KEPT_LOGS:]:
+    for folder in newest_first([folder for folder in folders if not folder.state.exists()])[KEPT_LOGS:]:
         with _unless_busy(folder) as free:
             if free and not folder.state.exists():
-                shutil.rmtree(folder.root)
-                folder.lock.unlink()
+                if folder.root.exists():
+                    shutil.rmtree(folder.root)
+                folder.lock.unlink(missing_ok=True)
+
+
+def newest_first(folders: list[RunFolder]) -> list[RunFolder]:
+    """Return the newest first; several processes clean at once, so a folder may be gone by now."""
+    found: list[tuple[float, RunFolder]] = []
+    for folder in folders:
+        with suppress(FileNotFoundError):
+            found.append((folder.root.stat().st_mtime, folder))
+    return [folder for _, folder in sorted(found, key=lambda one: one[0], reverse=True)]
 
 
 @contextmanager

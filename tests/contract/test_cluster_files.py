@@ -9,6 +9,7 @@ import yaml
 from cryptography import x509
 
 from tests.cluster.__main__ import main
+from tests.cluster.cleanup import newest_first
 from tests.cluster.containerd import PAUSE_IMAGE, archived_image, write_pause_image
 from tests.cluster.errors import ClusterError
 from tests.cluster.folders import LONGEST_RUN_FOLDER, RunFolder, private_folder
@@ -34,6 +35,14 @@ def test_a_long_cache_path_leaves_room_for_sockets(tmp_path: Path) -> None:
     assert folder.root == Path(f"/tmp/genmodel-{os.getuid()}/x")
     with contextlib.suppress(OSError):
         folder.root.parent.rmdir()
+
+
+def test_of_ended_runs_the_newest_come_first_and_one_that_is_just_removed_is_left_out(tmp_path: Path) -> None:
+    runs = {name: RunFolder.of(name, cache=tmp_path) for name in ("old", "gone", "new")}
+    for moment, name in enumerate(("new", "old")):
+        runs[name].root.mkdir(parents=True)
+        os.utime(runs[name].root, (1000 - moment, 1000 - moment))
+    assert [folder.name for folder in newest_first(list(runs.values()))] == ["new", "old"]
 
 
 def test_a_private_folder_is_for_its_owner(tmp_path: Path) -> None:
