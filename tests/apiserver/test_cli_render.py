@@ -57,7 +57,7 @@ def test_the_cluster_s_own_nodes_are_planned_with(
     assert err.startswith("mistral: 1 x NVIDIA L40S per replica")
     answer = cluster.kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", input=out)
     kinds = [document["kind"] for document in documents(answer)]
-    assert kinds == ["ControllerRevision", "Deployment", "Service"]
+    assert kinds == ["ControllerRevision", "Deployment", "Service", "NetworkPolicy"]
 
 
 def documents(text: str) -> list[dict[str, Any]]:

@@ -34,8 +34,11 @@ VALUES: dict[str, Any] = {
     "resyncSeconds": 4,
     "hub": {"endpoint": HUB},
     "measurements": {"namespace": NAMESPACE},
+    # Rights of a kind that only clusters with the Prometheus Operator have.
+    "metrics": {"podMonitor": {"enabled": False}},
 }
 OF_M = ("-l", "genmodel.dev/model=m")
+OF_KEPT = ("-l", "genmodel.dev/model=kept")
 PORTS = {"one": 8080, "two": 8082}
 NOT_REQUESTED: set[Grant] = {
     # Asked for by an admission plugin (OwnerReferencesPermissionEnforcement) about a creation, never by a request.
@@ -56,6 +59,7 @@ class Operator:
     def start(self) -> None:
         settings = {
             "CONFIG": str(self.folder / "settings.yaml"),
+            "POLICY_FILE": str(self.folder / "policy.yaml"),
             "LEADER_ELECTION__LEASE_NAMESPACE": NAMESPACE,
             "MEASUREMENTS__NAMESPACE": NAMESPACE,
             "HUB__TOKEN_SECRET_NAMES": "genmodel-hub-token",
@@ -114,7 +118,8 @@ def operators(environment: Environment, tmp_path_factory: pytest.TempPathFactory
 
 def member(cluster: Cluster, objects: Objects, folder: Path, port: int) -> Operator:
     folder.mkdir()
-    (folder / "settings.yaml").write_text(objects["ConfigMap", RELEASE]["data"]["settings.yaml"])
+    for name, file in ((RELEASE, "settings.yaml"), (f"{RELEASE}-policy", "policy.yaml")):
+        (folder / file).write_text(objects["ConfigMap", name]["data"][file])
     return Operator(OperatorWorld(cluster, folder, operator_port=port), folder)
 
 
@@ -187,7 +192,7 @@ def live_a_life(world: OperatorWorld) -> None:
     world.wait_for(TEAM, "m", "Serving")
     world.until(lambda: bool(world.list(TEAM, "pdb", *OF_M)), "two replicas have a budget")
     # By hand: every kind is put right.
-    for kind in ("deployment", "service", "controllerrevision", "pdb"):
+    for kind in ("deployment", "service", "controllerrevision", "networkpolicy", "pdb"):
         (found, *_) = world.list(TEAM, kind, *OF_M)
         kubectl("-n", TEAM, "label", kind, found["metadata"]["name"], "app.kubernetes.io/component-")
     for length in (128, 256, 384, 448):
@@ -214,6 +219,10 @@ def keep_weights(world: OperatorWorld, cache: dict[str, Any]) -> None:
     world.until(lambda: ("batch", "jobs", "get") in audited.used(world.cluster), "the Job is looked at", seconds=90)
     label = "app.kubernetes.io/managed-by=genmodel-operator"
     kubectl("-n", TEAM, "label", "job", job["metadata"]["name"], label)
+    world.wish(TEAM, "kept")
+    world.until(
+        lambda: len(world.list(TEAM, "networkpolicies", *OF_KEPT)) == 1, "nothing fetches to a claim", seconds=120
+    )
 
 
 def test_what_the_operator_asks_for_is_what_the_chart_grants(operators: Operators, voice: None) -> None:
