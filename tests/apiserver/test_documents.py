@@ -38,7 +38,7 @@ def test_every_object_is_accepted_without_a_warning(api: Cluster) -> None:
 
 
 def test_a_misspelt_field_would_be_seen(api: Cluster) -> None:
-    assert 'unknown field "spec.modle"' in refusal(api, _misspelt())
+    assert ".spec.modle: field not declared in schema" in refusal(api, _misspelt())
 
 
 def _misspelt() -> Document:

@@ -52,7 +52,9 @@ def differences(wanted: Any, live: Any, path: str = "") -> Iterator[str]:
     """Yield the path of each value that did not come back as it was written."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for key, value in wanted.items():
-            yield from differences(value, live.get(key, "absent"), f"{path}.{key}")
+            # Rules of a policy that has none: said, so that one which somebody adds is seen, and not stored.
+            if value != [] or key in live:
+                yield from differences(value, live.get(key, "absent"), f"{path}.{key}")
     elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
         for index, value in enumerate(wanted):
             yield from differences(value, live[index], f"{path}[{index}]")
