@@ -20,8 +20,10 @@ from tests.cluster.state import read_state
 
 pytestmark = pytest.mark.apiserver
 HOLDS_CLUSTER = """
-import sys, time
+import signal, sys, time
 from tests.cluster import Cluster
+# A shell lets what it starts in the background ignore Ctrl-C, and so would this program.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Cluster(sys.argv[1]) as cluster:
     cluster.popen(["sleep", "600"])
     print("up", flush=True)
