@@ -83,6 +83,7 @@ def _monitors(parts: Parts) -> OptionalKind | None:
         parts.cache,
         POD_MONITOR,
         namespaces=parts.settings.watch_namespaces,
+        look_seconds=parts.settings.resync_seconds,
         wake=lambda namespace, name: parts.queue.add(Key(namespace, name), fresh=False),
         wake_all=parts.queue.add_all,
     )

@@ -11,6 +11,7 @@ from tests.cluster import Cluster
 from tests.helm import CHART, KUBE_VERSION, NAMESPACE, RELEASE, Helm
 from tests.operator_world import OperatorWorld
 from tests.prometheus_crds import prometheus_crd
+from tests.rollout_world import restarted
 
 pytestmark = pytest.mark.apiserver
 
@@ -46,6 +47,11 @@ def monitors(world: OperatorWorld, team: str) -> list[dict[str, Any]]:
 def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(
     world: OperatorWorld, team: str, request: pytest.FixtureRequest
 ) -> None:
+    with restarted(world, RESYNC_SECONDS="10"):
+        monitors_come_and_go(world, team, request)
+
+
+def monitors_come_and_go(world: OperatorWorld, team: str, request: pytest.FixtureRequest) -> None:
     world.wish(team, "tiny")
     world.wait_for(team, "tiny", "Serving")
     pods = {pod["metadata"]["uid"] for pod in world.list(team, "pods")}
@@ -57,7 +63,7 @@ def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(
     assert_left_alone(world, team)
     world.until_quiet()
     world.stop_operator()
-    world.start_operator()
+    world.start_operator(settings={"RESYNC_SECONDS": "10"})
     world.until_quiet()
     assert world.written() == {}, "a restart writes nothing"
 

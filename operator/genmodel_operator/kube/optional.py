@@ -1,7 +1,7 @@
 """A kind that a cluster may have or not, and that may come and go while the operator runs.
 
-kopf watches what is there from the start to the end, so this one is watched by ourselves: asked of discovery each half
-minute where it is absent, else listed once and watched.
+kopf watches what is there from the start to the end, so this one is watched by ourselves: looked for at each resync
+where it is absent, so that a quiet minute has no request, else listed once and watched.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from genmodel_operator.kube.kinds import Kind
 
 logger = logging.getLogger(__name__)
 
-DISCOVERY_SECONDS = 30.0
-"""How often an absent kind is looked for, and a watch that failed is tried again."""
+RETRY_SECONDS = 30.0
+"""After this a watch that failed is tried again."""
 WATCH_SECONDS = 600.0
 """After this a watch is opened anew, and tells everything again."""
 PAUSE_SECONDS = 1.0
@@ -30,6 +30,7 @@ class OptionalKind:
     """Keeps our objects of the kind in the cache, and tells whose changed.
 
     ``wake`` takes namespace and name of a model, ``wake_all`` is called when the kind came while the operator ran.
+    ``look_seconds``: how often an absent kind is looked for.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class OptionalKind:
         kind: Kind,
         *,
         namespaces: Sequence[str],
+        look_seconds: float,
         wake: Callable[[str, str], None],
         wake_all: Callable[[], None],
     ) -> None:
         """Take what it works with; an empty list of namespaces means all."""
         self._client, self._cache, self._kind = client, cache, kind
         self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._look_seconds = look_seconds
         self._wake, self._wake_all = wake, wake_all
         self.is_served = False
         """Whether the API server has the kind, and what is ours of it is in the cache."""
@@ -66,7 +69,7 @@ class OptionalKind:
         """Follow the kind until cancelled."""
         while True:
             if not self.is_served:
-                await asyncio.sleep(DISCOVERY_SECONDS)
+                await asyncio.sleep(self._look_seconds)
                 if not await self.look():
                     continue
                 logger.info("%s is served now", self._kind.kind)
@@ -97,7 +100,7 @@ class OptionalKind:
                 return
             except KubeError as error:
                 logger.warning("the watch of %s ended and is opened again: %s", self._kind.kind, error)
-                await asyncio.sleep(DISCOVERY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _observe(self, type_: str, obj: dict[str, Any]) -> None:
         owner = labels.owner_name(obj["metadata"])

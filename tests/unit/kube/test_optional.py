@@ -67,6 +67,7 @@ class Follower:
             self.cache,
             POD_MONITOR,
             namespaces=[],
+            look_seconds=40,
             wake=lambda namespace, name: self.woken.append(f"{namespace}/{name}"),
             wake_all=lambda: self.woken.append("all"),
         )
@@ -96,7 +97,7 @@ async def test_a_kind_that_comes_later_wakes_everybody_once() -> None:
     await found.run(200)
     assert found.woken == ["all"]
     times = [time for time, what in api.asked if what == "discover"]
-    assert times == [0, 30, 60, 90]
+    assert times == [0, 40, 80, 120]
 
 
 async def test_changes_by_others_wake_their_model() -> None:
