@@ -28,6 +28,7 @@ from genmodel_operator.hub.client import HubClient
 from genmodel_operator.kube.kinds import POD_MONITOR
 from genmodel_operator.kube.optional import OptionalKind
 from genmodel_operator.kube.own_namespace import own_namespace, own_pod
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
 from genmodel_operator.settings import Settings
 
@@ -99,6 +100,7 @@ def _in_its_namespace(settings: Settings) -> Settings:
 def _policy_file(parts: Parts) -> PolicyFile | None:
     """Return the policy's file, read for the first time; None where the settings hold the policy."""
     if not parts.settings.policy_file:
+        parts.metrics.prices(parts.settings.policy.prices)
         return None
     pod = own_pod(os.environ)
 
@@ -107,7 +109,11 @@ def _policy_file(parts: Parts) -> PolicyFile | None:
             message = explain(Reason.POLICY_INVALID, detail=problem, effect=effect)
             parts.events.record_about(pod, event_note(Reason.POLICY_INVALID, message, _now()))
 
-    found = PolicyFile(Path(parts.settings.policy_file), observe=parts.metrics.policy, complain=complain)
+    def applied(policy: Policy) -> None:
+        parts.metrics.prices(policy.prices)
+
+    path = Path(parts.settings.policy_file)
+    found = PolicyFile(path, observe=parts.metrics.policy, complain=complain, applied=applied)
     found.look()
     return found
 

@@ -318,7 +318,7 @@ def test_a_figure_outlives_a_new_name_of_the_engine(tools: PrometheusTools, tmp_
     assert verdict(tools, tmp_path, test) == ""
 
 
-def test_devices_are_those_of_all_replicas(tools: PrometheusTools, tmp_path: Path) -> None:
+def test_devices_and_their_cost_are_those_of_all_replicas(tools: PrometheusTools, tmp_path: Path) -> None:
     series = {
         'genmodel_devices_per_replica{namespace="a",name="m",product="NVIDIA-L4"}': "2x20",
         'genmodel_devices_per_replica{namespace="b",name="m",product="NVIDIA-L4"}': "1x20",
@@ -327,7 +327,9 @@ def test_devices_are_those_of_all_replicas(tools: PrometheusTools, tmp_path: Pat
         'genmodel_replicas{namespace="b",name="m",state="desired"}': "1x20",
         'genmodel_replicas{namespace="b",name="m",state="ready"}': "0x20",
     }
-    wanted = {"genmodel:devices_planned": 7, "genmodel:devices_serving": 2}
+    # Two operators tell the same price.
+    series |= {f'genmodel_device_price_per_hour{{product="NVIDIA-L4",pod="{pod}"}}': "0.5x20" for pod in ("a", "b")}
+    wanted = {"genmodel:devices_planned": 7, "genmodel:devices_serving": 2, "genmodel:cost_per_hour": 3.5}
     test = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],

@@ -29,11 +29,13 @@ class PolicyFile:
         *,
         observe: Callable[[str], None],
         complain: Callable[[str, str], None],
+        applied: Callable[[Policy], None],
     ) -> None:
-        """Take the file, who counts documents that were applied or refused, and who is told what is wrong."""
+        """Take the file, who counts documents, who is told what is wrong, and who is told of what is in force."""
         self._path = path
         self._observe = observe
         self._complain = complain
+        self._applied = applied
         self._seen: str | None = None
         self.current: Policy | None = None
         self.problem = ""
@@ -68,6 +70,7 @@ class PolicyFile:
             self._observe("applied")
             log.info("the policy is in force", extra={"file": str(self._path), "again": not is_first})
         self.current, self.problem = found, ""
+        self._applied(found)
         return is_other
 
     def _refuse(self, problem: str) -> None:

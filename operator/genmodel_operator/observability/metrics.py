@@ -186,6 +186,12 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self._prices = Gauge(
+            "genmodel_device_price_per_hour",
+            "Price of one accelerator by the policy, in its currency.",
+            ["product"],
+            registry=self.registry,
+        )
 
     def _make_request_metrics(self) -> None:
         self._kube_requests = Counter(
@@ -272,6 +278,12 @@ class Metrics:
         """Count a policy document that was applied or refused; the last one tells whether it is valid."""
         self._policy_valid.set(result == "applied")
         self._policy_reloads.labels(result=result).inc()
+
+    def prices(self, by_product: Mapping[str, float]) -> None:
+        """Take the prices of the policy that is in force."""
+        self._prices.clear()
+        for product, price in by_product.items():
+            self._prices.labels(product=product).set(price)
 
     def event(self, result: str) -> None:
         """Count an Event: sent, repeated, limited or failed."""

@@ -104,6 +104,21 @@ FLEET = (
         "By HTTP status, or the name of the error.",
         unit="reqps",
     ),
+    Panel(
+        "Cost per hour",
+        (Query("sum(genmodel:cost_per_hour) or vector(0)", "all models"),),
+        "Of the accelerators of all wanted replicas, by the prices of the policy; 0 where it has none.",
+    ),
+    Panel(
+        "Known vulnerabilities",
+        (Query("sum by (severity) (genmodel_runtime_advisories)", "{{severity}}"),),
+        "That running models are open to; the condition RuntimeVulnerable names them.",
+    ),
+    Panel(
+        "Against the policy",
+        (Query('count(genmodel_condition{type="PolicyViolated",status="True"}) or vector(0)', "models"),),
+        "Models that run, and that the policy would refuse now.",
+    ),
 )
 MODEL = (
     Panel(

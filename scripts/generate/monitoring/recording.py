@@ -149,6 +149,12 @@ DERIVED = (
         ("namespace", "model", "status"),
     ),
     Derived("genmodel:devices_planned", _devices("desired"), "Accelerators of all wanted replicas.", ("product",)),
+    Derived(
+        "genmodel:cost_per_hour",
+        "genmodel:devices_planned * on (product) group_left () max by (product) (genmodel_device_price_per_hour)",
+        "What the accelerators of all wanted replicas cost for an hour, by the prices of the policy.",
+        ("product",),
+    ),
     Derived("genmodel:devices_serving", _devices("ready"), "Accelerators of replicas that answer.", ("product",)),
     *(
         Derived(

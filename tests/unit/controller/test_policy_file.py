@@ -21,6 +21,7 @@ class Rig:
             self.path,
             observe=self.metrics.policy,
             complain=lambda problem, effect: self.complaints.append((problem, effect)),
+            applied=lambda policy: self.metrics.prices(policy.prices),
         )
 
     def write(self, text: str) -> bool:
@@ -49,6 +50,14 @@ def test_another_document_is_another_policy(rig: Rig) -> None:
     assert rig.figure("genmodel_policy_valid") == 1
     assert rig.figure("genmodel_policy_reloads_total", result="applied") == 2
     assert rig.complaints == []
+
+
+def test_prices_are_those_of_the_policy_in_force(rig: Rig) -> None:
+    rig.write("prices: {NVIDIA-L4: 0.71, NVIDIA-A40: 1}\n")
+    rig.write("prices: {NVIDIA-L4: 0.5}\n")
+    rig.write("prices: {NVIDIA-L4: cheap}\n")
+    assert rig.figure("genmodel_device_price_per_hour", product="NVIDIA-L4") == 0.5
+    assert rig.figure("genmodel_device_price_per_hour", product="NVIDIA-A40") is None
 
 
 @pytest.mark.parametrize(
