@@ -93,11 +93,11 @@ def _query(options: tuple[str, ...]) -> tuple[str, bool]:
     """Return the query string of kubectl's options, and whether managed fields are wanted."""
     left, asked, managed = list(options), {}, False
     while left:
-        option = left.pop(0)
+        option, joined, value = left.pop(0).partition("=")
         if option == _MANAGED_FIELDS:
             managed = True
-        elif option in _SELECTORS and left:
-            asked[_SELECTORS[option]] = left.pop(0)
+        elif option in _SELECTORS and (joined or left):
+            asked[_SELECTORS[option]] = value if joined else left.pop(0)
         else:
             raise ReadError(f"{option!r} is none of {', '.join((*_SELECTORS, _MANAGED_FIELDS))}")
     return ("?" + urlencode(asked) if asked else ""), managed
