@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests import shown
-from tests.api_reader import ApiReader
+from tests.api_connection import ApiConnection
 from tests.cluster import Cluster
 from tests.extra_nodes import extra_nodes
 
@@ -72,7 +72,7 @@ class OperatorWorld:
         self.cluster = cluster
         self.nodes = nodes
         """Names of the fake nodes that are there all the time."""
-        self.reader = ApiReader(cluster.kubeconfig)
+        self.connection = ApiConnection(cluster.kubeconfig)
         self._logs = logs
         self._operator: subprocess.Popen[Any] | None = None
         self._hub: subprocess.Popen[Any] | None = None
@@ -207,7 +207,7 @@ class OperatorWorld:
                 before, since = now, time.monotonic()
 
     def _ending_namespaces(self) -> bool:
-        found = self.reader.list(None, "namespaces", "--field-selector", "status.phase=Terminating")
+        found = self.connection.list(None, "namespaces", "--field-selector", "status.phase=Terminating")
         return any(one["metadata"]["name"].startswith("team-") for one in found)
 
     # -- the Hub's controls
@@ -232,6 +232,8 @@ class OperatorWorld:
         try:
             yield name
         finally:
+            # A namespace may take minutes to end, and its models would be looked after all that time.
+            self.connection.delete_all(name, "generativemodels")
             self.cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
 
     def wish(self, namespace: str, name: str, model: str = "acme/tiny-llama", **spec: Any) -> None:
@@ -250,7 +252,7 @@ class OperatorWorld:
         self.cluster.kubectl("apply", "-f", "-", input=json.dumps({**secret, "data": data}))
 
     def get(self, namespace: str, kind: str, name: str) -> Object:
-        return self.reader.get(namespace, kind, name)
+        return self.connection.get(namespace, kind, name)
 
     def events(self, namespace: str, name: str) -> list[Object]:
         """The Events about a model."""
@@ -258,7 +260,7 @@ class OperatorWorld:
         return self.list(namespace, "events", "--field-selector", selector)
 
     def list(self, namespace: str, kind: str, *more: str) -> list[Object]:
-        return self.reader.list(namespace, kind, *more)
+        return self.connection.list(namespace, kind, *more)
 
     def row(self, namespace: str, name: str) -> dict[str, str]:
         """The line of ``kubectl get gm``, by column."""

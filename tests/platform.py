@@ -22,7 +22,7 @@ from examples.demo.steps import (
     shared_machine_values,
 )
 from tests import shown
-from tests.api_reader import ApiReader
+from tests.api_connection import ApiConnection
 from tests.cluster import Cluster, HostedCluster, KindCluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
@@ -39,7 +39,7 @@ class Platform:
 
     cluster: AnyCluster
     hub_port: int
-    reader: ApiReader
+    connection: ApiConnection
 
     def wished(self, name: str, model: str, **spec: Any) -> dict[str, Any]:
         return {
@@ -53,10 +53,10 @@ class Platform:
         self.cluster.kubectl("apply", "-f", "-", input=json.dumps(self.wished(name, model, **spec)))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        return self.reader.get("default", kind, name)
+        return self.connection.get("default", kind, name)
 
     def pods(self, name: str) -> list[dict[str, Any]]:
-        return self.reader.list("default", "pods", "-l", f"genmodel.dev/model={name}")
+        return self.connection.list("default", "pods", "-l", f"genmodel.dev/model={name}")
 
     def ready(self, name: str) -> dict[str, Any]:
         conditions = self.get("gm", name).get("status", {}).get("conditions", [])
@@ -119,7 +119,7 @@ def set_up(cluster: Cluster, hub_log: Path) -> Platform:
     values = {**image_values(OPERATOR_IMAGE), **shared_machine_values(), **TEST_VALUES}
     values |= {"hub.endpoint": f"http://{NODE_ADDRESS}:{HUB_PORT}", "engines.cpuImage": VLLM_CPU_IMAGE}
     install_chart(cluster, values)
-    return Platform(cluster, port, ApiReader(cluster.kubeconfig))
+    return Platform(cluster, port, ApiConnection(cluster.kubeconfig))
 
 
 def set_up_hosted(cluster: HostedCluster) -> Platform:
@@ -130,7 +130,7 @@ def set_up_hosted(cluster: HostedCluster) -> Platform:
     small = shared_machine_values() if isinstance(cluster, KindCluster) else {}
     endpoint = bring_up(cluster, {}, None, values={**small, **TEST_VALUES})
     hub_port = cluster.forward(urlsplit(endpoint).hostname or "", HUB_PORT)
-    return Platform(cluster, hub_port, ApiReader(cluster.kubeconfig))
+    return Platform(cluster, hub_port, ApiConnection(cluster.kubeconfig))
 
 
 def start_hub(cluster: Cluster, log: Path) -> int:

@@ -38,7 +38,7 @@ def test_a_long_cache_path_leaves_room_for_sockets(tmp_path: Path) -> None:
 
 
 def test_of_ended_runs_the_newest_come_first_and_one_that_is_just_removed_is_left_out(tmp_path: Path) -> None:
-    runs = {name: RunFolder.of(name, cache=tmp_path) for name in ("old", "gone", "new")}
+    runs = {name: RunFolder(name=name, root=tmp_path / name) for name in ("old", "gone", "new")}
     for moment, name in enumerate(("new", "old")):
         runs[name].root.mkdir(parents=True)
         os.utime(runs[name].root, (1000 - moment, 1000 - moment))

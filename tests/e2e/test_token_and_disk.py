@@ -29,6 +29,7 @@ TOKENS = (FIRST, SECOND)
 FORMS = [*TOKENS, *(base64.b64encode(token.encode()).decode().rstrip("=") for token in TOKENS)]
 """As it is, and as a Secret holds it."""
 DISK_MIB = 160
+OPERATOR = "app.kubernetes.io/name=genmodel,app.kubernetes.io/component=operator"
 """Room for the model and half of it again."""
 
 
@@ -109,9 +110,7 @@ def assert_seen_nowhere(platform: Platform, pod: dict[str, Any]) -> None:
 def texts(platform: Platform, pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what operator and pod say to anybody, with where they do."""
     kubectl, name = platform.cluster.kubectl, pod["metadata"]["name"]
-    (operator,) = json.loads(
-        kubectl("-n", OPERATOR_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/name=genmodel", "-o", "json")
-    )["items"]
+    (operator,) = platform.connection.list(OPERATOR_NAMESPACE, "pods", "-l", OPERATOR)
     yield "the operator's log", kubectl("-n", OPERATOR_NAMESPACE, "logs", operator["metadata"]["name"])
     for container in ("prepare", "server"):
         yield f"the log of {container}", kubectl("logs", name, "-c", container)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from tests.api_reader import ApiReader
+from tests.api_connection import ApiConnection
 from tests.cluster import Cluster
 from tests.cluster.nodes import ROOMY
 
@@ -26,7 +26,7 @@ class HandNode:
 
     def __init__(self, cluster: Cluster, name: str, *, labels: dict[str, str], devices: int) -> None:
         self._cluster, self.name = cluster, name
-        self._reader = ApiReader(cluster.kubeconfig)
+        self._connection = ApiConnection(cluster.kubeconfig)
         self._labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", **labels}
         self._devices = devices
         self._alive = threading.Event()
@@ -105,7 +105,7 @@ class HandNode:
     def _let_go(self) -> None:
         """End deleted pods, as a kubelet does when their containers have ended."""
         selector = f"spec.nodeName={self.name}"
-        for pod in self._reader.list(None, "pods", "--field-selector", selector):
+        for pod in self._connection.list(None, "pods", "--field-selector", selector):
             metadata = pod["metadata"]
             if "deletionTimestamp" in metadata:
                 which = ("-n", metadata["namespace"], "delete", "pod", metadata["name"])

@@ -1,4 +1,4 @@
-"""Reads of the API server over one connection that stays open.
+"""The API server over one connection that stays open.
 
 A test that waits looks again and again, and to start kubectl for each look costs a small machine more than the
 operator under test does.
@@ -19,11 +19,11 @@ _SELECTORS = {"-l": "labelSelector", "--field-selector": "fieldSelector"}
 _MANAGED_FIELDS = "--show-managed-fields"
 
 
-class ReadError(Exception):
-    """The API server did not give what was asked for."""
+class RequestError(Exception):
+    """The API server did not do what was asked for."""
 
 
-class ApiReader:
+class ApiConnection:
     """Finds kinds by the names that kubectl takes, and returns what `kubectl get -o json` prints."""
 
     def __init__(self, kubeconfig: Path) -> None:
@@ -33,7 +33,7 @@ class ApiReader:
         self._resources: dict[str, tuple[str, Object]] = {}
 
     def get(self, namespace: str | None, kind: str, name: str) -> Object:
-        """Return one object; ReadError where it is not there."""
+        """Return one object; RequestError where it is not there."""
         prefix, resource = self._find(kind)
         found = self._read(_path(prefix, resource, namespace, name))
         return _without_managed_fields(found)
@@ -52,12 +52,17 @@ class ApiReader:
             found += [{"apiVersion": version, "kind": resource["kind"], **item} for item in answer["items"]]
         return found if managed else [_without_managed_fields(item) for item in found]
 
+    def delete_all(self, namespace: str, kind: str) -> None:
+        """Ask for the end of all objects of a kind in a namespace, and wait for none of them."""
+        prefix, resource = self._find(kind)
+        self._ask("DELETE", _path(prefix, resource, namespace))
+
     def _find(self, kind: str) -> tuple[str, Object]:
         """Return the path of a kind's group and its resource; read anew where it is not known yet."""
         if kind not in self._resources:
             self._resources = self._discover()
         if kind not in self._resources:
-            raise ReadError(f"the server has no resource type {kind!r}")
+            raise RequestError(f"the server has no resource type {kind!r}")
         return self._resources[kind]
 
     def _discover(self) -> dict[str, tuple[str, Object]]:
@@ -75,11 +80,14 @@ class ApiReader:
         return found
 
     def _read(self, path: str) -> Object:
-        request = self._api.param_serialize("GET", path, auth_settings=["BearerToken"])
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str) -> Object:
+        request = self._api.param_serialize(method, path, auth_settings=["BearerToken"])
         answer = self._api.call_api(*request, _request_timeout=30)
         data = answer.read()
         if answer.status != 200:
-            raise ReadError(f"GET {path}: {answer.status} {data.decode(errors='replace')[:500]}")
+            raise RequestError(f"{method} {path}: {answer.status} {data.decode(errors='replace')[:500]}")
         found: Object = json.loads(data)
         return found
 
@@ -99,7 +107,7 @@ def _query(options: tuple[str, ...]) -> tuple[str, bool]:
         elif option in _SELECTORS and (joined or left):
             asked[_SELECTORS[option]] = value if joined else left.pop(0)
         else:
-            raise ReadError(f"{option!r} is none of {', '.join((*_SELECTORS, _MANAGED_FIELDS))}")
+            raise RequestError(f"{option!r} is none of {', '.join((*_SELECTORS, _MANAGED_FIELDS))}")
     return ("?" + urlencode(asked) if asked else ""), managed
 
 
