@@ -25,6 +25,8 @@ CLAIM = f"{GROUP}/claim"
 """Claim that the weights are on, shortened where it is longer than a label; on pods, Jobs and revisions that use it."""
 CLAIM_UID = f"{GROUP}/claim-uid"
 """On download Jobs: uid of the claim that was filled; one of the same name that was made later is empty."""
+GENERATION = f"{GROUP}/generation"
+"""On download Jobs: generation of the model for which it was made."""
 FAILED_BEFORE = f"{GROUP}/failed-before"
 """On download Jobs: reason and message of the try before this one, as JSON."""
 

@@ -16,7 +16,7 @@ from genmodel_operator.controller.errors import Stalled
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
 from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT, JOB
-from genmodel_operator.resources.job import build_job, job_name, with_failure, with_in_use
+from genmodel_operator.resources.job import build_job, job_name, with_failure, with_generation, with_in_use
 from genmodel_operator.resources.revision import Revision, revision_from_object
 from genmodel_operator.resources.storage import Claim, build_claim, claim_of, is_for_one_node
 from genmodel_runtime.contract import PREPARE_CONTAINER, RuntimeReason
@@ -142,6 +142,7 @@ async def _job(ctx: Context, revision: Revision, job: Object | None, claim_uid: 
         before = _failure_to_tell(ctx, job, wanted)
         await _drop(ctx, job)
     told = with_in_use(wanted, await _in_use(ctx, revision, claim_uid))
+    told = with_generation(told, ctx.model.metadata.generation)
     if before is not None:
         told = with_failure(told, before.reason.value, before.message)
     try:
@@ -176,7 +177,8 @@ def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:
         return False
     cause = last_failure(_pods_of(ctx, job))
     denied = cause is not None and cause.reason is RuntimeReason.ACCESS_DENIED
-    if ctx.model.status.observed_generation != ctx.model.metadata.generation:
+    # Not what status has observed: a change may come between a pod's end and that of its Job.
+    if _annotation(job, labels.GENERATION) not in (None, str(ctx.model.metadata.generation)):
         return True
     left = (TOKEN_RETRY_SECONDS if denied else RETRY_SECONDS) - _seconds_since(ctx, failed_at)
     if left > 0:

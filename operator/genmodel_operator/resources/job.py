@@ -54,6 +54,13 @@ def build_job(model: GenerativeModel, revision: Revision, claim_uid: str) -> dic
     return with_desired_hash(job)
 
 
+def with_generation(job: Mapping[str, Any], generation: int) -> dict[str, Any]:
+    """Return a Job that also knows for which wish it was made; its hash stays that of the Job without it."""
+    told = deepcopy(dict(job))
+    told["metadata"]["annotations"][labels.GENERATION] = str(generation)
+    return told
+
+
 def with_failure(job: Mapping[str, Any], reason: str, message: str) -> dict[str, Any]:
     """Return a Job that also knows why the one before it failed; its hash stays that of the Job without it."""
     told = deepcopy(dict(job))

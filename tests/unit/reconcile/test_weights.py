@@ -14,7 +14,7 @@ from genmodel_operator.hub.facts import ServedTask
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import AlreadyExists, Forbidden, NotFound
 from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT, JOB, Kind
-from genmodel_operator.resources.job import build_job, with_failure
+from genmodel_operator.resources.job import build_job, with_failure, with_generation
 from genmodel_operator.resources.revision import Revision, build_controller_revision, freeze
 from genmodel_operator.settings import Settings
 from tests.builders import A_COMMIT, a_gpu_plan, a_model, some_facts
@@ -121,6 +121,7 @@ class TestBring:
         (made,) = client.created
         assert made["metadata"]["name"] == f"mistral-{A_COMMIT[:10]}"
         assert made["metadata"]["annotations"][labels.CLAIM_UID] == UID
+        assert made["metadata"]["annotations"][labels.GENERATION] == str(MODEL.metadata.generation)
         assert ctx.weights is not None
         assert not ctx.weights.is_complete
         assert ctx.waits_for_weights(CURRENT)
@@ -168,8 +169,9 @@ class TestBring:
         self, reason: str, generation: int, want_seconds: float | None
     ) -> None:
         client = Client(claim())
-        model = a_model(cache=THEIRS, status={"observedGeneration": 1}, metadata={"generation": generation})
-        failed = job("Failed", at="2026-11-24T10:09:00Z")
+        # Status has seen the wish already, while the Job that fails is of the one before.
+        model = a_model(cache=THEIRS, status={"observedGeneration": generation}, metadata={"generation": generation})
+        failed = with_generation(job("Failed", at="2026-11-24T10:09:00Z"), 1)
         ctx = a_context(client, failed, model=model, fetchers=[fetcher(reason)])
         await bring(ctx)
         assert len(client.created) == (0 if want_seconds else 1)
