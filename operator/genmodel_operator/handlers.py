@@ -19,6 +19,7 @@ from genmodel_operator.controller.queue import Key
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.client import WatchConnection
 from genmodel_operator.kube.kinds import CHILD_KINDS, GENERATIVE_MODEL, NODE, Kind
+from genmodel_operator.watch_streams import closed_streams
 
 logger = logging.getLogger(__name__)
 
@@ -129,22 +130,23 @@ async def run_informer(
     of the event loop that are younger than this call are taken for kopf's at the end, and cancelled.
     """
     others = asyncio.all_tasks()
-    tasks = await kopf.spawn_tasks(
-        registry=registry,
-        settings=settings,
-        stop_flag=stop,
-        clusterwide=not namespaces,
-        namespaces=list(namespaces),
-    )
-    started()
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            await kopf.run_tasks(tasks, ignored=others)
-        for task in done:
-            task.result()
-    finally:
-        await _cancel_younger(others)
+    async with closed_streams():
+        tasks = await kopf.spawn_tasks(
+            registry=registry,
+            settings=settings,
+            stop_flag=stop,
+            clusterwide=not namespaces,
+            namespaces=list(namespaces),
+        )
+        started()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                await kopf.run_tasks(tasks, ignored=others)
+            for task in done:
+                task.result()
+        finally:
+            await _cancel_younger(others)
 
 
 async def _cancel_younger(others: Collection[asyncio.Task[Any]]) -> None:
