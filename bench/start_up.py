@@ -11,6 +11,7 @@ from datetime import datetime
 
 from openai import OpenAI
 
+from bench import start_up_floor
 from bench.timeline import Timeline
 from examples.demo.steps import QUESTION
 from tests.platform import Platform
@@ -56,7 +57,7 @@ LINES = (
 
 
 def measure(platform: Platform, model: str) -> dict[str, str]:
-    """Serve a model once and return its stages in seconds."""
+    """Serve a model once and return its stages in seconds, beside the floor."""
     with Timeline(platform.cluster.kubeconfig, "default", NAME) as timeline:
         started = time.time()
         timeline.create(platform.wished(NAME, model))
@@ -66,8 +67,9 @@ def measure(platform: Platform, model: str) -> dict[str, str]:
             marks = timeline.until("Ready", limit_seconds=600)
             marks["first token"] = first_token(api)
     marks |= told_by_logs(platform)
+    pod = platform.pods(NAME)[0]
     platform.delete(NAME)
-    return row_of(stages_of(started, marks))
+    return row_of(stages_of(started, marks), floor_seconds=start_up_floor.measure(platform, pod))
 
 
 def first_token(api: OpenAI) -> float:
@@ -106,8 +108,8 @@ def stages_of(started: float, marks: Mapping[str, float]) -> dict[str, float]:
     return {stage: moments[index + 1] - moments[index] for index, stage in enumerate(STAGES)}
 
 
-def row_of(stages: Mapping[str, float]) -> dict[str, str]:
-    """Return the stages, and what they add up to."""
+def row_of(stages: Mapping[str, float], *, floor_seconds: float) -> dict[str, str]:
+    """Return the stages, what they add up to, and that beside a pod of the same containers made by hand."""
     total = sum(stages.values())
     ours = total - sum(stages[stage] for stage in NOT_OURS)
     inside = ours - sum(stages[stage] for stage in CLUSTERS) - stages["first request"]
@@ -116,5 +118,7 @@ def row_of(stages: Mapping[str, float]) -> dict[str, str]:
         "apply to first token": total,
         "ours: all but image, weights, engine start": ours,
         "of it our own processes": inside,
+        "floor: the same two containers by hand": floor_seconds,
     }
-    return {name: f"{seconds:.2f} s" for name, seconds in {**stages, **sums}.items()}
+    row = {name: f"{seconds:.2f} s" for name, seconds in {**stages, **sums}.items()}
+    return row | {"x floor": f"{ours / floor_seconds:.2f}"}

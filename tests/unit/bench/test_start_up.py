@@ -32,11 +32,13 @@ def test_the_stages_add_up_to_the_time_until_the_first_token() -> None:
 
 def test_what_is_ours_is_all_but_weights_and_engine() -> None:
     stages = dict.fromkeys(STAGES, 0.1) | {"weights": 5.0, "engine start": 40.0, "first request": 0.4}
-    row = row_of(stages)
+    row = row_of(stages, floor_seconds=0.5)
     assert row["apply to first token"] == "46.10 s"
     assert row["apply to Ready"] == "45.70 s"
     assert row["ours: all but image, weights, engine start"] == "1.10 s"
     assert row["of it our own processes"] == "0.40 s"
+    assert row["floor: the same two containers by hand"] == "0.50 s"
+    assert row["x floor"] == "2.20"
 
 
 @pytest.mark.parametrize(
