@@ -1,7 +1,7 @@
 """The floor of the start-up bench: what the cluster alone takes for a pod of the same two containers.
 
-A plain client creates the pod by hand: the same images, one container after the other, and Python in both
-that says a line and ends. No operator, no Hub, no weights, no engine.
+A plain client creates the pod by hand: the same images and volumes, one container after the other, and Python
+in both that says a line and ends. No operator, no runtime, no Hub, no weights, no engine.
 """
 
 import time
@@ -15,12 +15,12 @@ from tests.platform import Platform
 NAME = "bench-floor"
 LIMIT_SECONDS = 60.0
 SAYS_THAT_IT_RUNS = ["python3", "-c", "print('runs', flush=True)"]
-KEPT = ("name", "image", "imagePullPolicy", "resources", "securityContext")
-"""What the containers of the floor have of a model's; no mounts, no probes, no environment."""
+KEPT = ("name", "image", "imagePullPolicy", "resources", "securityContext", "volumeMounts")
+"""What the containers of the floor have of a model's; no probes, no environment."""
 
 
 def bare(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the pod of the floor for a model's pod: its images and rights, one container after the other."""
+    """Return the pod of the floor for a model's pod: its images, volumes and rights, nothing of the model."""
     spec = pod["spec"]
     containers = {kind: [_container(each) for each in spec[kind]] for kind in ("initContainers", "containers")}
     return {
@@ -29,6 +29,7 @@ def bare(pod: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": NAME, "namespace": pod["metadata"]["namespace"]},
         "spec": {
             **containers,
+            "volumes": spec["volumes"],
             "securityContext": spec["securityContext"],
             "automountServiceAccountToken": False,
             "restartPolicy": "Never",
