@@ -1,5 +1,6 @@
 """The policy file under a running operator: who is refused, who is reported, and what a mistake in it does."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from tests.rollout_world import uids
 
 pytestmark = pytest.mark.apiserver
 
-TINY, GATED = "acme/tiny-llama", "acme/gated-llama"
+TINY, GATED, CODE = "acme/tiny-llama", "acme/gated-llama", "acme/remote-code"
 POD = {"POD_NAME": "genmodel-policy-test", "POD_NAMESPACE": PLATFORM, "POD_UID": "00000000-0000-4000-8000-000000000001"}
 ANYTHING = "{}"
 
@@ -183,6 +184,52 @@ def test_a_model_that_runs_is_reported_and_its_pods_stay_and_a_mistake_changes_n
     assert policy.is_valid()
     world.wait_for(team, "another", "Serving")
     world.until(lambda: not world.condition(team, "tiny", "PolicyViolated"), "it is allowed again")
+    assert pods <= uids(world.list(team, "pods")), "no pod was touched"
+
+
+def test_code_of_a_repository_runs_where_model_and_policy_agree_on_the_commit(
+    world: OperatorWorld, team: str, policy: PolicyOfTheTeam
+) -> None:
+    world.wish(team, "own", CODE)
+    world.assert_shown(
+        team,
+        "own",
+        reason="RemoteCodeRequired",
+        words="or set spec.trust.remoteCode to true, and have the platform team read that code and add {repository: "
+        "acme/remote-code, commits: [",
+        event="Warning RemoteCodeRequired",
+        row={"READY": "False", "REPLICAS": "0/1", "URL": ""},
+    )
+    world.cluster.kubectl(
+        "-n", team, "patch", "gm", "own", "--type=merge", "-p", '{"spec":{"trust":{"remoteCode":true}}}'
+    )
+    world.assert_shown(
+        team, "own", reason="RemoteCodeNotAllowed", words="to policy.remoteCode", event="Warning RemoteCodeNotAllowed"
+    )
+    assert world.list(team, "deployments,services,controllerrevisions,pods") == []
+
+    # What the message says is what has to be added, and nothing else.
+    message = world.condition(team, "own", "ModelResolved")["message"]
+    entry = re.search(r"add (\{repository: acme/remote-code, commits: \[[0-9a-f]{40}\]\}) to", message)
+    assert entry is not None, message
+    policy.write(f"remoteCode: [{entry[1]}]")
+    world.wait_for(team, "own", "Serving")
+    (deployment,) = world.list(team, "deployments")
+    spec = deployment["spec"]["template"]["spec"]
+    assert spec["containers"][0]["args"].count("--trust-remote-code") == 1
+    assert {"name": "GENMODEL_ALLOW", "value": "RemoteCode"} in spec["initContainers"][0]["env"]
+    assert world.get(team, "gm", "own")["status"]["model"]["remoteCode"] == "config.json"
+    pods = uids(world.list(team, "pods"))
+
+    policy.write(ANYTHING)
+    world.until(lambda: bool(world.condition(team, "own", "PolicyViolated")), "a permission that is gone is reported")
+    assert (
+        "does not allow the Python code of acme/remote-code"
+        in world.condition(team, "own", "PolicyViolated")["message"]
+    )
+    world.wish(team, "another", CODE, trust={"remoteCode": True})
+    world.wait_for(team, "another", "RemoteCodeNotAllowed")
+    assert world.condition(team, "own", "Ready")["status"] == "True"
     assert pods <= uids(world.list(team, "pods")), "no pod was touched"
 
 

@@ -47,6 +47,20 @@ def _version(text: str) -> str:
     return text
 
 
+def _repository(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,96}/[A-Za-z0-9_.-]{1,96}", name, re.ASCII):
+        raise ValueError("one repository is wanted, as org/name, without wildcards")
+    return name
+
+
+def _commit(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", text, re.ASCII):
+        raise ValueError(
+            "a commit is wanted, with all of its 40 hex digits; a branch or tag can be moved to other code"
+        )
+    return text
+
+
 def _namespaces(limits: dict[str, int]) -> dict[str, int]:
     for name in limits:
         if name != EVERY_NAMESPACE and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name):
@@ -91,6 +105,15 @@ class Advisory(Described):
     """Where it is published."""
 
 
+class RemoteCode(Described):
+    """Python code of a repository that somebody has read, and that models may run."""
+
+    repository: Annotated[str, AfterValidator(_repository)]
+    """The repository as the Hub names it; no wildcards."""
+    commits: Annotated[list[Annotated[str, AfterValidator(_commit)]], Field(min_length=1)]
+    """Commits at which its code may run: all 40 hex digits of each."""
+
+
 class Policy(Described):
     """What models may be and use."""
 
@@ -104,6 +127,10 @@ class Policy(Described):
     Example: {acme-internal: Open}."""
     allow_gated: bool = True
     """Whether gated repositories may be served."""
+    remote_code: list[RemoteCode] = []
+    """Repositories whose own Python code may run in the pods of models that say so by spec.trust.remoteCode, each at
+    commits that somebody has read. Empty: none. Example:
+    [{repository: acme/own, commits: [0123456789abcdef0123456789abcdef01234567]}]."""
     allowed_engine_images: list[Pattern] = []
     """Images that users may choose by spec.engine.image; * and ? are wildcards. Those of engines are always allowed.
     Empty: all. Example: ["registry.example.com/vllm/*"]."""
