@@ -1,5 +1,6 @@
 """The policy file under a running operator: who is refused, who is reported, and what a mistake in it does."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,20 @@ def test_two_models_share_the_devices_of_their_namespace(
     world.until(lambda: bool(world.condition(team, "first", "PolicyViolated")), "what is too much is reported")
     world.until(lambda: bool(world.condition(team, "second", "PolicyViolated")), "of both")
     assert len(world.list(team, "pods", "--field-selector=status.phase=Running")) >= 2
+
+
+def test_a_pool_that_is_added_is_planned_for_at_once(world: OperatorWorld, team: str, policy: PolicyOfTheTeam) -> None:
+    world.wish(team, "waits", accelerator={"kind": "GPU", "products": ["NVIDIA-H200"]})
+    world.until(lambda: world.condition(team, "waits", "Planned").get("status") == "False", "nothing is there for it")
+    assert world.list(team, "deployments") == []
+
+    policy.write("pools: [{name: spare, product: NVIDIA-H200, devices: 8, labels: {example.com/pool: spare}}]")
+
+    world.until(lambda: world.condition(team, "waits", "Planned").get("status") == "True", "the pool is a candidate")
+    assert "The pool spare has no such node yet" in world.get(team, "gm", "waits")["status"]["plan"]["explanation"]
+    world.until(lambda: len(world.list(team, "deployments")) == 1, "its pods ask for the pool")
+    (deployment,) = world.list(team, "deployments")
+    assert "example.com/pool" in json.dumps(deployment["spec"]["template"]["spec"])
 
 
 def test_vulnerable_engines_are_told_with_what_is_known_of_them(

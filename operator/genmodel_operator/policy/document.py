@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from genmodel_operator.policy.pool import AcceleratorPool
 from genmodel_operator.section import Described
 
 EVERY_NAMESPACE = "*"
@@ -142,6 +143,10 @@ class Policy(Described):
     prices: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Price of one device for one hour by product, in any currency: spec.accelerator.policy Cheapest takes the least,
     and products without a price come last. Example: {NVIDIA-L4: 0.71, NVIDIA-H100-80GB-HBM3: 3.9}."""
+    pools: list[AcceleratorPool] = []
+    """Pools that scale from zero: candidates of a plan before their first node is there. In place of
+    accelerators.pools, which needs a restart to be read again; only one of the two may be set. Example:
+    [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
     advisories: list[Advisory] = []
     """Vulnerabilities of the engine beside those that the operator knows; one of the same id replaces it. Example:
     [{id: CVE-2027-1, severity: High, affected: [{fixed: 0.34.0}], summary: "..."}]."""

@@ -17,6 +17,7 @@ allowedEngineImages: ["registry.example.com/vllm/*"]
 devicesPerNamespace: {team-a: 8, "*": 2}
 allowedPrecisions: [FP8]
 prices: {NVIDIA-L4: 0.71, NVIDIA-H100-80GB-HBM3: 4}
+pools: [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]
 advisories:
   - id: CVE-2027-1
     severity: High
@@ -120,6 +121,12 @@ def test_what_is_written_by_the_program_itself_is_read_again() -> None:
         ),
         pytest.param("remoteCode: [{repository: acme/own, commits: []}]", "remoteCode.0.commits: ", id="no commit"),
         pytest.param("remoteCode: [{repository: acme/own}]", "remoteCode.0.commits: ", id="code at any commit"),
+        pytest.param("pools: [{name: l4, product: L4, devices: 1}]", "pools.0.labels: ", id="a pool without labels"),
+        pytest.param(
+            "pools: [{name: l4, product: L4, devices: 1, labels: {a: b}, memory: much}]",
+            'pools.0.memory: "much" is not allowed: not a Kubernetes quantity',
+            id="a pool's memory",
+        ),
         pytest.param("allowedPublishers: 2026-01-01", "allowedPublishers: ", id="a date"),
     ],
 )

@@ -18,7 +18,7 @@ def allowing(*commits: str, repository: str = OWN) -> Policy:
 
 
 def refused(policy: Policy, **changes: Any) -> list[str]:
-    asked = {"repository": OWN, "commit": READ, "file": "config.json", "is_trusted": True} | changes
+    asked: dict[str, Any] = {"repository": OWN, "commit": READ, "file": "config.json", "is_trusted": True} | changes
     return [refusal.reason for refusal in refuse_code(policy, **asked)]
 
 

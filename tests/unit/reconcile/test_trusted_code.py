@@ -13,7 +13,7 @@ from genmodel_operator.settings import Settings
 from tests.builders import A_COMMIT, some_facts
 from tests.builders_admission import Hub, Source, a_context, frozen, policy, run
 
-CODE = {"repository": "acme/own", "remote_code": "config.json"}
+CODE: dict[str, Any] = {"repository": "acme/own", "remote_code": "config.json"}
 ALLOWED = {"remoteCode": [{"repository": "acme/own", "commits": [A_COMMIT]}]}
 
 
