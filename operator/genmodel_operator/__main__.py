@@ -31,6 +31,7 @@ from genmodel_operator.kube.own_namespace import own_namespace, own_pod
 from genmodel_operator.policy.document import Policy
 from genmodel_operator.process import EXIT_USAGE, Parts, Work, exit_process, run_process
 from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.pools_given import contradiction
 
 
 @asynccontextmanager
@@ -42,7 +43,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
     hub = HubClient(parts.settings.hub, observe=parts.metrics.hub_request)
     hub.warm_up()
     monitors = _monitors(parts)
-    policy = _policy_file(parts)
+    policy = _policy_file(parts, inventory)
     tools = Tools(
         client=parts.client,
         hub=hub,
@@ -97,7 +98,7 @@ def _in_its_namespace(settings: Settings) -> Settings:
     return settings.model_copy(update={"network": network.model_copy(update={"operator_namespace": namespace})})
 
 
-def _policy_file(parts: Parts) -> PolicyFile | None:
+def _policy_file(parts: Parts, inventory: NodeInventory) -> PolicyFile | None:
     """Return the policy's file, read for the first time; None where the settings hold the policy."""
     if not parts.settings.policy_file:
         parts.metrics.prices(parts.settings.policy.prices)
@@ -111,9 +112,16 @@ def _policy_file(parts: Parts) -> PolicyFile | None:
 
     def applied(policy: Policy) -> None:
         parts.metrics.prices(policy.prices)
+        inventory.use(policy)
 
     path = Path(parts.settings.policy_file)
-    found = PolicyFile(path, observe=parts.metrics.policy, complain=complain, applied=applied)
+    found = PolicyFile(
+        path,
+        observe=parts.metrics.policy,
+        complain=complain,
+        applied=applied,
+        contradicts=lambda policy: contradiction(parts.settings, policy),
+    )
     found.look()
     return found
 

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.pools_given import contradiction
 
 PREFIX = "GENMODEL_OPERATOR_"
 FILE_VARIABLE = f"{PREFIX}CONFIG"
@@ -52,6 +53,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if settings.policy_file and settings.policy != Policy():
         given = next(source for path, source in sources.items() if path[0] == "policy" and len(path) > 1)
         raise ConfigurationError([f"{given}: policy_file={settings.policy_file} holds the policy; set one of the two"])
+    if twice := contradiction(settings, settings.policy):
+        raise ConfigurationError([f"policy.{twice}"])
     return settings
 
 

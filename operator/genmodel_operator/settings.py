@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from genmodel_operator.api.quantity import parse_quantity
 from genmodel_operator.policy.document import Policy
+from genmodel_operator.policy.pool import AcceleratorPool
 from genmodel_operator.section import Described, Section
 from genmodel_runtime.contract import DEFAULT_BODY_BYTES, DEFAULT_CHOICES, DEFAULT_INPUTS
 
@@ -18,18 +18,9 @@ ENGINE_VERSION = "0.32.0"
 """The vLLM release that the defaults name and the end-to-end tests run."""
 
 
-def _quantity(text: str) -> str:
-    parse_quantity(text)
-    return text
-
-
 def _network(text: str) -> str:
     ip_network(text)
     return text
-
-
-Quantity = Annotated[str, AfterValidator(_quantity)]
-"""A Kubernetes quantity, such as 64Gi or 500m."""
 
 
 class HubSettings(Section):
@@ -113,31 +104,6 @@ class AcceleratorProduct(Described):
     """Other names of the product, as clouds and provisioners label it."""
 
 
-class AcceleratorPool(Described):
-    """Nodes that an autoscaler adds when a pod asks for them."""
-
-    name: Annotated[str, Field(min_length=1)]
-    """Name that explanations use."""
-    product: Annotated[str, Field(min_length=1)]
-    """Product of the devices, as in spec.accelerator.products."""
-    devices: Annotated[int, Field(ge=1, le=64)]
-    """Devices of one node."""
-    nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes that the pool can have at most."""
-    labels: Annotated[dict[str, str], Field(min_length=1)]
-    """Labels of the pool's nodes that the autoscaler knows before a node is there; pods ask for them."""
-    taints: list[Annotated[str, Field(pattern=r"^[^\s:=]+(=[^\s:=]*)?:(NoSchedule|NoExecute|PreferNoSchedule)$")]] = []
-    """Taints of the pool's nodes, as key=value:NoSchedule; pods tolerate them."""
-    memory: Quantity = "64Gi"
-    """Allocatable host memory of one node, as a Kubernetes quantity."""
-    cpu: Quantity = "8"
-    """Allocatable cores of one node, as a Kubernetes quantity."""
-    architecture: Literal["amd64", "arm64"] = "amd64"
-    """Processors of the nodes: amd64 or arm64."""
-    resource: str = ""
-    """Extended resource of the devices; empty: nvidia.com/gpu or amd.com/gpu, by the product."""
-
-
 class AcceleratorSettings(Section):
     """What the nodes cannot tell about accelerators."""
 
@@ -145,7 +111,8 @@ class AcceleratorSettings(Section):
     """Products that are added to the catalogue, or replace those of the same name. Example:
     [{name: NVIDIA-L4, memoryGib: 21.9, computeCapability: "8.9"}]."""
     pools: list[AcceleratorPool] = []
-    """Pools that scale from zero: candidates of a plan before their first node is there. Example:
+    """Pools that scale from zero: candidates of a plan before their first node is there. They can be in policy.pools
+    instead, which is read without a restart; in one of the two. Example:
     [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
     time_slices: bool = False
     """Plans on time-sliced GPUs, each share with its part of the memory. Only where nobody but models uses them."""

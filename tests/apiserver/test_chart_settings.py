@@ -101,6 +101,8 @@ EVERY_RULE: dict[str, Any] = {
     "allowedLicenseClasses": ["Open"],
     "licenseClasses": {"acme-internal": "Open"},
     "allowGated": False,
+    "remoteCode": [{"repository": "acme/own", "commits": ["0123456789abcdef0123456789abcdef01234567"]}],
+    "pools": [{"name": "l4", "product": "NVIDIA-L4", "devices": 1, "labels": {"example.com/pool": "l4"}}],
     "allowedEngineImages": ["registry.example.com/vllm/*"],
     "devicesPerNamespace": {"team-a": 8, "*": 2},
     "allowedPrecisions": ["FP8"],

@@ -134,6 +134,14 @@ def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: dict[str, Any]
             id="a token that may not be read",
         ),
         pytest.param(
+            {
+                "accelerators": {"pools": [{"name": "a", "product": "L4", "devices": 1, "labels": {"a": "b"}}]},
+                "policy": {"pools": [{"name": "a", "product": "L4", "devices": 1, "labels": {"a": "b"}}]},
+            },
+            ("accelerators.pools and policy.pools are both set", "keep the pools in one of the two"),
+            id="pools in two places",
+        ),
+        pytest.param(
             {"watchNamespaces": ["a"], "rbac": {"aggregate": True}},
             ("watchNamespaces is set", "rbac.aggregate is true"),
             id="users of the whole cluster for an operator of one namespace",

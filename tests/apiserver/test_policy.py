@@ -1,5 +1,7 @@
 """The policy file under a running operator: who is refused, who is reported, and what a mistake in it does."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from tests.rollout_world import uids
 
 pytestmark = pytest.mark.apiserver
 
-TINY, GATED = "acme/tiny-llama", "acme/gated-llama"
+TINY, GATED, CODE = "acme/tiny-llama", "acme/gated-llama", "acme/remote-code"
 POD = {"POD_NAME": "genmodel-policy-test", "POD_NAMESPACE": PLATFORM, "POD_UID": "00000000-0000-4000-8000-000000000001"}
 ANYTHING = "{}"
 
@@ -186,6 +188,52 @@ def test_a_model_that_runs_is_reported_and_its_pods_stay_and_a_mistake_changes_n
     assert pods <= uids(world.list(team, "pods")), "no pod was touched"
 
 
+def test_code_of_a_repository_runs_where_model_and_policy_agree_on_the_commit(
+    world: OperatorWorld, team: str, policy: PolicyOfTheTeam
+) -> None:
+    world.wish(team, "own", CODE)
+    world.assert_shown(
+        team,
+        "own",
+        reason="RemoteCodeRequired",
+        words="or set spec.trust.remoteCode to true, and have the platform team read that code and add {repository: "
+        "acme/remote-code, commits: [",
+        event="Warning RemoteCodeRequired",
+        row={"READY": "False", "REPLICAS": "0/1", "URL": ""},
+    )
+    world.cluster.kubectl(
+        "-n", team, "patch", "gm", "own", "--type=merge", "-p", '{"spec":{"trust":{"remoteCode":true}}}'
+    )
+    world.assert_shown(
+        team, "own", reason="RemoteCodeNotAllowed", words="to policy.remoteCode", event="Warning RemoteCodeNotAllowed"
+    )
+    assert world.list(team, "deployments,services,controllerrevisions,pods") == []
+
+    # What the message says is what has to be added, and nothing else.
+    message = world.condition(team, "own", "ModelResolved")["message"]
+    entry = re.search(r"add (\{repository: acme/remote-code, commits: \[[0-9a-f]{40}\]\}) to", message)
+    assert entry is not None, message
+    policy.write(f"remoteCode: [{entry[1]}]")
+    world.wait_for(team, "own", "Serving")
+    (deployment,) = world.list(team, "deployments")
+    spec = deployment["spec"]["template"]["spec"]
+    assert spec["containers"][0]["args"].count("--trust-remote-code") == 1
+    assert {"name": "GENMODEL_ALLOW", "value": "RemoteCode"} in spec["initContainers"][0]["env"]
+    assert world.get(team, "gm", "own")["status"]["model"]["remoteCode"] == "config.json"
+    pods = uids(world.list(team, "pods"))
+
+    policy.write(ANYTHING)
+    world.until(lambda: bool(world.condition(team, "own", "PolicyViolated")), "a permission that is gone is reported")
+    assert (
+        "does not allow the Python code of acme/remote-code"
+        in world.condition(team, "own", "PolicyViolated")["message"]
+    )
+    world.wish(team, "another", CODE, trust={"remoteCode": True})
+    world.wait_for(team, "another", "RemoteCodeNotAllowed")
+    assert world.condition(team, "own", "Ready")["status"] == "True"
+    assert pods <= uids(world.list(team, "pods")), "no pod was touched"
+
+
 def test_two_models_share_the_devices_of_their_namespace(
     world: OperatorWorld, team: str, policy: PolicyOfTheTeam
 ) -> None:
@@ -223,6 +271,20 @@ def test_two_models_share_the_devices_of_their_namespace(
     world.until(lambda: bool(world.condition(team, "first", "PolicyViolated")), "what is too much is reported")
     world.until(lambda: bool(world.condition(team, "second", "PolicyViolated")), "of both")
     assert len(world.list(team, "pods", "--field-selector=status.phase=Running")) >= 2
+
+
+def test_a_pool_that_is_added_is_planned_for_at_once(world: OperatorWorld, team: str, policy: PolicyOfTheTeam) -> None:
+    world.wish(team, "waits", accelerator={"kind": "GPU", "products": ["NVIDIA-H200"]})
+    world.until(lambda: world.condition(team, "waits", "Planned").get("status") == "False", "nothing is there for it")
+    assert world.list(team, "deployments") == []
+
+    policy.write("pools: [{name: spare, product: NVIDIA-H200, devices: 8, labels: {example.com/pool: spare}}]")
+
+    world.until(lambda: world.condition(team, "waits", "Planned").get("status") == "True", "the pool is a candidate")
+    assert "The pool spare has no such node yet" in world.get(team, "gm", "waits")["status"]["plan"]["explanation"]
+    world.until(lambda: len(world.list(team, "deployments")) == 1, "its pods ask for the pool")
+    (deployment,) = world.list(team, "deployments")
+    assert "example.com/pool" in json.dumps(deployment["spec"]["template"]["spec"])
 
 
 def test_vulnerable_engines_are_told_with_what_is_known_of_them(

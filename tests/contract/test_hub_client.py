@@ -199,7 +199,7 @@ async def test_what_a_person_must_mend(
         pytest.param("acme/pickle", Reason.PICKLE_ONLY, id="pickle only"),
         pytest.param("acme/gguf", Reason.GGUF_ONLY, id="GGUF only"),
         pytest.param("acme/adapter", Reason.ADAPTER_REPOSITORY, id="an adapter"),
-        pytest.param("acme/remote-code", Reason.REMOTE_CODE_REQUIRED, id="own code"),
+        pytest.param("acme/code-elsewhere", Reason.REMOTE_CODE_ELSEWHERE, id="code of another repository"),
         pytest.param("acme/empty", Reason.NO_WEIGHTS, id="no weights"),
         pytest.param("acme/draft", Reason.DRAFT_MODEL, id="a draft model"),
         pytest.param("acme/speech", Reason.TASK_UNSUPPORTED, id="a model that is not for text"),
@@ -211,6 +211,13 @@ async def test_what_cannot_be_served(hub: HubServer, asking: Asking, repository:
             await asking.resolve(repository)
         assert error.value.reason is want_reason
     assert not [entry for entry in hub.log() if entry.port == "cdn"], "headers are not read in vain"
+
+
+async def test_a_model_with_code_of_its_own_has_facts_that_say_so(asking: Asking) -> None:
+    facts = await asking.resolve("acme/remote-code")
+    assert facts.remote_code == "config.json"
+    assert "modeling_own.py" in {file.path for file in facts.files}
+    assert not (await asking.resolve("acme/tiny-llama")).remote_code
 
 
 async def test_a_gated_model_with_access(hub: HubServer, asking: Asking) -> None:

@@ -290,6 +290,7 @@ def standard_repositories() -> list[Repository]:
     llama, bare = llama_files(), without(llama_files(), "model.safetensors")
     adapter = {"peft_type": "LORA", "base_model_name_or_path": "acme/tiny-llama", "r": 8}
     remote = {**LLAMA_CONFIG, "auto_map": {"AutoModelForCausalLM": "modeling_own.OwnForCausalLM"}}
+    borrowed = {**LLAMA_CONFIG, "auto_map": {"AutoModelForCausalLM": "acme/base--modeling_own.OwnForCausalLM"}}
     return [
         a_repository("acme/tiny-llama", llama, llama_files(seed=7), downloads=900, likes=9, **generate),
         a_repository("acme/sharded-llama", llama_files(shards=2), downloads=500, likes=5, **generate),
@@ -303,6 +304,7 @@ def standard_repositories() -> list[Repository]:
         a_repository("acme/adapter", {"adapter_config.json": as_json(adapter),
                                       "adapter_model.safetensors": safetensors_file({"a": ("F32", (4,))})}),
         a_repository("acme/remote-code", {**llama, "config.json": as_json(remote), "modeling_own.py": b"pass\n"}),
+        a_repository("acme/code-elsewhere", {**llama, "config.json": as_json(borrowed)}),
         a_repository("acme/empty", {"README.md": b"nothing here\n"}),
         a_repository("acme/draft", draft_files(), **generate),
         a_repository("acme/speech", speech_files(), pipeline_tag="automatic-speech-recognition"),

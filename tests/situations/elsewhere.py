@@ -23,6 +23,7 @@ ELSEWHERE: dict[AnyReason, str] = {
     Reason.POD_TEMPLATE_REFUSED: "tests/apiserver/test_pod_template.py",
     Reason.POLICY_INVALID: "tests/apiserver/test_policy.py",
     Reason.PUBLISHER_NOT_ALLOWED: "tests/apiserver/test_policy.py",
+    Reason.REMOTE_CODE_NOT_ALLOWED: "tests/apiserver/test_policy.py",
     Reason.TOKEN_SECRET_FORBIDDEN: "tests/apiserver/test_reasons_rights.py",
     Reason.WEIGHTS_KEPT: "tests/apiserver/test_weights_on_claim.py",
     Reason.WEIGHTS_ON_CLAIM: "tests/apiserver/test_weights_on_claim.py",

@@ -91,8 +91,15 @@ SPEC = (
         "own code",
         Reason.REMOTE_CODE_REQUIRED,
         "acme/remote-code",
-        "acme/remote-code brings its own Python code (auto_map in config.json), which is never run here, even"
-        " where the engine might do without it; choose a model that the engine supports natively",
+        "acme/remote-code brings its own Python code (auto_map in config.json), which its pods run only where both "
+        "the model and the operator's policy say so, for the commit",
+    ),
+    SpecSituation(
+        "code of another repository",
+        Reason.REMOTE_CODE_ELSEWHERE,
+        "acme/code-elsewhere",
+        "acme/code-elsewhere takes Python code from acme/base (auto_map in config.json), which its commit does not pin "
+        "and which is never run; choose a model that brings its code itself, or that needs none",
     ),
     SpecSituation("no weights", Reason.NO_WEIGHTS, "acme/empty", "acme/empty has no model*.safetensors at commit"),
     SpecSituation(

@@ -119,6 +119,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if and .hub.tokenSecretNames (not (has .hub.tokenSecretName .hub.tokenSecretNames)) -}}
 {{- fail (printf "hub.tokenSecretName is %s, which is not in hub.tokenSecretNames: the operator might not read it; add it there" .hub.tokenSecretName) -}}
 {{- end -}}
+{{- if and .accelerators.pools .policy.pools -}}
+{{- fail "accelerators.pools and policy.pools are both set: keep the pools in one of the two; those of the policy are read without a restart" -}}
+{{- end -}}
 {{- if and .watchNamespaces .rbac.aggregate -}}
 {{- fail "watchNamespaces is set and rbac.aggregate is true: roles for the users of the whole cluster are more than an operator of some namespaces may give; set rbac.aggregate to false" -}}
 {{- end -}}

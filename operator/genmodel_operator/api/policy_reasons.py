@@ -28,6 +28,18 @@ POLICY_TABLE: dict[str, ReasonInfo] = {
         "spec.model: {repository} is gated, and the operator's policy allows no gated repositories",
         "choose another model, or have the platform team set policy.allowGated to true",
     ),
+    Reason.REMOTE_CODE_REQUIRED: ReasonInfo(
+        _PERSON,
+        "{repository} brings its own Python code (auto_map in {file}), which its pods run only where both the model "
+        "and the operator's policy say so, for the commit {commit}",
+        "choose a model that needs none; or {change}",
+    ),
+    Reason.REMOTE_CODE_NOT_ALLOWED: ReasonInfo(
+        _PERSON,
+        "spec.trust.remoteCode: the operator's policy does not allow the Python code of {repository} (auto_map in "
+        "{file}) at the commit {commit}",
+        "have the platform team read that code and add {entry} to policy.remoteCode",
+    ),
     Reason.ENGINE_IMAGE_NOT_ALLOWED: ReasonInfo(
         _PERSON,
         "spec.engine.image: {image} is not an image that the operator's policy allows ({allowed})",

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     NO_WEIGHTS = "NoWeights"
     ADAPTER_REPOSITORY = "AdapterRepository"
     DRAFT_MODEL = "DraftModel"
-    REMOTE_CODE_REQUIRED = "RemoteCodeRequired"
+    REMOTE_CODE_ELSEWHERE = "RemoteCodeElsewhere"
     ARCHITECTURE_UNSUPPORTED = "ArchitectureUnsupported"
     QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
     # policy
@@ -34,6 +34,8 @@ class Reason(StrEnum):
     PUBLISHER_NOT_ALLOWED = "PublisherNotAllowed"
     LICENSE_NOT_ALLOWED = "LicenseNotAllowed"
     GATED_NOT_ALLOWED = "GatedNotAllowed"
+    REMOTE_CODE_REQUIRED = "RemoteCodeRequired"
+    REMOTE_CODE_NOT_ALLOWED = "RemoteCodeNotAllowed"
     ENGINE_IMAGE_NOT_ALLOWED = "EngineImageNotAllowed"
     DEVICE_LIMIT_REACHED = "DeviceLimitReached"
     # size

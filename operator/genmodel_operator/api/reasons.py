@@ -109,11 +109,11 @@ TABLE: dict[str, ReasonInfo] = {
         "{repository} ({architecture}) is a draft model for speculative decoding and cannot be served alone",
         "serve the model that it was made for",
     ),
-    Reason.REMOTE_CODE_REQUIRED: ReasonInfo(
+    Reason.REMOTE_CODE_ELSEWHERE: ReasonInfo(
         _PERSON,
-        "{repository} brings its own Python code (auto_map in {file}), which is never run here, "
-        "even where the engine might do without it",
-        "choose a model that the engine supports natively",
+        "{repository} takes Python code from {place} (auto_map in {file}), which its commit does not pin and which is "
+        "never run",
+        "choose a model that brings its code itself, or that needs none",
     ),
     Reason.ARCHITECTURE_UNSUPPORTED: ReasonInfo(
         _PERSON,

@@ -34,6 +34,7 @@ from genmodel_operator.api.v1alpha1_status import (
     RevisionStatus,
     UpstreamStatus,
 )
+from genmodel_operator.api.v1alpha1_trust import Trust
 
 __all__ = [
     "Accelerator",
@@ -78,6 +79,7 @@ __all__ = [
     "SelectorRequirement",
     "Source",
     "Task",
+    "Trust",
     "UpdatePolicy",
     "UpstreamStatus",
 ]
@@ -333,6 +335,8 @@ class GenerativeModelSpec(ApiModel):
     """Escape hatch to the engine."""
     access: Access = Access()
     """Who may ask the model."""
+    trust: Trust = Trust()
+    """What of the repository may be run."""
     pod_template: PodTemplate = PodTemplate()
     """A part of a pod template, laid over the operator's own last; what would break the model's pods is refused."""
     suspend: bool = False

@@ -64,6 +64,8 @@ class ModelStatus(ApiModel):
     """Licence as the model card names it."""
     gated: bool = False
     """Whether the licence has to be accepted on the Hub."""
+    remote_code: str | None = None
+    """File that names Python code of the repository, which the model's pods run; absent: they run none."""
     parameters: int | None = None
     """Number of parameters as stored."""
     precision: str | None = None

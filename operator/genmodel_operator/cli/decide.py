@@ -26,10 +26,10 @@ class Decision:
 def decide(model: GenerativeModel, facts: ModelFacts, inventory: Inventory, settings: Settings) -> Decision:
     """Return the decision; raise ``CommandError`` where the model or the engine refuses."""
     name, policy = model.metadata.name, settings.policy
-    repository = Repository(facts.repository, facts.license, facts.gated)
+    repository = Repository(facts.repository, facts.license, facts.gated, facts.commit, facts.remote_code)
     for refusal in (
         *refuse_wish(policy, model=model.spec.model, image=model.spec.engine.image),
-        *refuse_repository(policy, repository),
+        *refuse_repository(policy, repository, trusts_code=model.spec.trust.remote_code),
     ):
         _refuse(name, refusal)
     try:

@@ -9,6 +9,7 @@ from genmodel_operator.cli.input import CommandError, read_documents
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import KNOWN_PRODUCTS, Inventory, Usage, read_inventory, with_usage
 from genmodel_operator.sizing.accelerators.configured import inventory_rules
+from genmodel_operator.sizing.pools_given import pools_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ async def survey_nodes(
     said: Hardware, nodes_file: str | None, *, settings: Settings, read_cluster: ReadCluster
 ) -> Surveyed:
     """Return what the options describe, else the current cluster; raise ``CommandError``."""
-    rules = inventory_rules(settings.accelerators)
+    rules = inventory_rules(settings.accelerators, pools_given(settings))
     own = (rules.catalogue.find(product.name) for product in settings.accelerators.products)
     described = describe_nodes(said, rules.catalogue, (*KNOWN_PRODUCTS, *(product for product in own if product)))
     nodes = [*described.nodes, *(read_nodes(nodes_file) if nodes_file else [])]

@@ -36,8 +36,8 @@ def admit_wish(ctx: Context) -> None:
 
 def admit_repository(ctx: Context, facts: ModelFacts) -> None:
     """Refuse what the policy refuses of a model when the Hub has told about it."""
-    found = Repository(facts.repository, facts.license, facts.gated)
-    _raise_first(refuse_repository(_policy(ctx), found))
+    found = Repository(facts.repository, facts.license, facts.gated, facts.commit, facts.remote_code)
+    _raise_first(refuse_repository(_policy(ctx), found, trusts_code=ctx.model.spec.trust.remote_code))
 
 
 def admit_gated(ctx: Context) -> None:
@@ -87,9 +87,14 @@ def _hold(ctx: Context) -> None:
 
 
 def _refused(policy: Policy, revision: Revision) -> list[Refusal]:
-    model = revision.model
-    image = (revision.inputs["spec"].get("engine") or {}).get("image")
-    return refuse(policy, Repository(model.repository, model.license, model.gated), image=image)
+    model, spec = revision.model, revision.inputs["spec"]
+    found = Repository(model.repository, model.license, model.gated, model.commit, model.remote_code or "")
+    return refuse(
+        policy,
+        found,
+        image=(spec.get("engine") or {}).get("image"),
+        trusts_code=bool((spec.get("trust") or {}).get("remoteCode")),
+    )
 
 
 def _running(ctx: Context, revision: Revision) -> int:

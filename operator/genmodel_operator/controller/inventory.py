@@ -5,9 +5,11 @@ from typing import Any, Protocol
 
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.kinds import NODE, POD, Kind
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import Inventory, Usage, read_inventory, total_usage, usage_of, with_usage
 from genmodel_operator.sizing.accelerators.configured import inventory_rules
+from genmodel_operator.sizing.pools_given import pools_given
 
 
 class Lister(Protocol):
@@ -53,7 +55,8 @@ class NodeInventory:
         """Take the client that lists the nodes, what was last seen of pods, and the settings."""
         self._client = client
         self._use = PodUse(cache)
-        self._rules = inventory_rules(settings.accelerators)
+        self._settings = settings
+        self._rules = inventory_rules(settings.accelerators, pools_given(settings))
         self._lock = asyncio.Lock()
         self._inventory: Inventory | None = None
 
@@ -64,6 +67,13 @@ class NodeInventory:
                 self._inventory = read_inventory(await self._client.list(NODE), self._rules)
             inventory = self._inventory
         return with_usage(inventory, self._use.read())
+
+    def use(self, policy: Policy) -> None:
+        """Have the static pools of a policy in the inventory, where the settings have none."""
+        rules = inventory_rules(self._settings.accelerators, pools_given(self._settings, policy))
+        if rules.pools != self._rules.pools:
+            self._rules = rules
+            self.invalidate()
 
     def invalidate(self) -> None:
         """Forget what was read: a node came, went or changed."""

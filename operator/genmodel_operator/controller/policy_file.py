@@ -30,12 +30,17 @@ class PolicyFile:
         observe: Callable[[str], None],
         complain: Callable[[str, str], None],
         applied: Callable[[Policy], None],
+        contradicts: Callable[[Policy], str] = lambda _: "",
     ) -> None:
-        """Take the file, who counts documents, who is told what is wrong, and who is told of what is in force."""
+        """Take the file, who counts documents, who is told what is wrong, and who is told of what is in force.
+
+        ``contradicts`` says what is wrong with a valid document beside the settings; empty where nothing is.
+        """
         self._path = path
         self._observe = observe
         self._complain = complain
         self._applied = applied
+        self._contradicts = contradicts
         self._seen: str | None = None
         self.current: Policy | None = None
         self.problem = ""
@@ -54,6 +59,9 @@ class PolicyFile:
             found = parse_policy(text)
         except PolicyError as error:
             self._refuse(f"{self._path}: {error}")
+            return False
+        if wrong := self._contradicts(found):
+            self._refuse(f"{self._path}: {wrong}")
             return False
         return self._take(found)
 

@@ -72,7 +72,7 @@ _PLAN: dict[str, Arity] = {
 }
 
 _SAFETY: dict[str, Arity] = {
-    # Code and pickle files of a repository are never run.
+    # Code of a repository is run by spec.trust.remoteCode alone, and pickle files never are.
     "--trust-remote-code": "none",
     "--load-format": "one",
     "--hf-token": "one",

@@ -78,8 +78,14 @@ def fixed_args(
         "--load-format",
         "safetensors",
         *task_args(task),
+        *code_args(facts),
         "--disable-fastapi-docs",
     )
+
+
+def code_args(facts: ModelFacts) -> tuple[str, ...]:
+    """Return what lets the engine run code of the repository; it comes this far only with the policy's permission."""
+    return ("--trust-remote-code",) if facts.remote_code else ()
 
 
 def task_args(task: ServedTask) -> tuple[str, ...]:

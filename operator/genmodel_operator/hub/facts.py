@@ -58,6 +58,7 @@ class ModelFacts:
         max_context: the model's own limit in tokens.
         license: as the card names it; ``gated``: whether it must be accepted on the Hub.
         has_chat_template: whether chat requests can be answered.
+        remote_code: the file that names Python code of the repository, which the engine has to run; empty: none.
         provenance: for each field, where it was read.
 
     """
@@ -79,6 +80,7 @@ class ModelFacts:
     license: str | None = None
     gated: bool = False
     has_chat_template: bool = False
+    remote_code: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.hub.context_length import ContextLength, NoLength, context_length, text_config
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor, served_as_nothing
+from genmodel_operator.hub.remote_code import naming_file
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import InvalidHeader, read_header, stored_precision
 from genmodel_runtime.selection import WEIGHT_INDEX, indexed_shards, wanted_paths, weight_paths
@@ -52,7 +53,8 @@ def parse_facts(
     repository, commit = str(info["id"]), str(info["sha"])
     check_servable(info=info, tree=tree, documents=documents)
     config: Mapping[str, Any] = documents[CONFIG]
-    files = select_files(tree, documents)
+    remote_code = naming_file(repository, [file.path for file in tree], documents)
+    files = select_files(tree, documents, has_code=bool(remote_code))
     tensors = _tensors(repository, files, documents, headers)
     tasks = _tasks(info, documents)
     length = _context(repository, documents)
@@ -76,6 +78,7 @@ def parse_facts(
         license=license_name,
         gated=bool(info.get("gated")),
         has_chat_template=_has_chat_template(tree, documents),
+        remote_code=remote_code,
         provenance=_provenance(length, license_source, quantization=quantization),
     )
 
@@ -89,9 +92,7 @@ def check_servable(*, info: Mapping[str, Any], tree: Sequence[RepoFile], documen
         if path != MODULES and not isinstance(document, Mapping):
             raise _invalid(repository, path, "not a JSON object")
     _check_config(repository, documents.get(CONFIG))
-    for path in (CONFIG, TOKENIZER_CONFIG):
-        if documents.get(path, {}).get("auto_map"):
-            raise Refused(Reason.REMOTE_CODE_REQUIRED, repository=repository, file=path)
+    naming_file(repository, paths, documents)
     config: Mapping[str, Any] = documents[CONFIG]
     if config.get("speculators_config") or config["model_type"] in _DRAFT_TYPES:
         raise Refused(Reason.DRAFT_MODEL, repository=repository, architecture=config["architectures"][0])
@@ -100,10 +101,11 @@ def check_servable(*, info: Mapping[str, Any], tree: Sequence[RepoFile], documen
     _check_shards(repository, paths)
 
 
-def select_files(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -> list[RepoFile]:
-    """Return the files that a pod fetches, sorted by path."""
+def select_files(tree: Sequence[RepoFile], documents: Mapping[str, Any], *, has_code: bool = False) -> list[RepoFile]:
+    """Return the files that a pod fetches, sorted by path; Python files only where the engine has to run them."""
     by_path = {file.path: file for file in tree}
-    return [by_path[path] for path in wanted_paths(list(by_path), index=documents.get(WEIGHT_INDEX))]
+    wanted = wanted_paths(list(by_path), allow_remote_code=has_code, index=documents.get(WEIGHT_INDEX))
+    return [by_path[path] for path in wanted]
 
 
 def header_paths(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -> list[str]:
@@ -296,5 +298,6 @@ def _provenance(length: ContextLength, license_source: str, *, quantization: Map
         "max_context": length.source,
         "gated": "Hub",
         "has_chat_template": f"{TOKENIZER_CONFIG}, file list",
+        "remote_code": f"auto_map of {CONFIG} and {TOKENIZER_CONFIG}",
     }
     return sources | ({"license": license_source} if license_source else {})

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from genmodel_operator.policy.pool import AcceleratorPool
 from genmodel_operator.section import Described
 
 EVERY_NAMESPACE = "*"
@@ -44,6 +45,20 @@ class Exposure(StrEnum):
 def _version(text: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)*((a|b|rc)\d+|\.dev\d+|\.post\d+)?", text, re.ASCII):
         raise ValueError("a release such as 0.32.0 is wanted")
+    return text
+
+
+def _repository(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,96}/[A-Za-z0-9_.-]{1,96}", name, re.ASCII):
+        raise ValueError("one repository is wanted, as org/name, without wildcards")
+    return name
+
+
+def _commit(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", text, re.ASCII):
+        raise ValueError(
+            "a commit is wanted, with all of its 40 hex digits; a branch or tag can be moved to other code"
+        )
     return text
 
 
@@ -91,6 +106,15 @@ class Advisory(Described):
     """Where it is published."""
 
 
+class RemoteCode(Described):
+    """Python code of a repository that somebody has read, and that models may run."""
+
+    repository: Annotated[str, AfterValidator(_repository)]
+    """The repository as the Hub names it; no wildcards."""
+    commits: Annotated[list[Annotated[str, AfterValidator(_commit)]], Field(min_length=1)]
+    """Commits at which its code may run: all 40 hex digits of each."""
+
+
 class Policy(Described):
     """What models may be and use."""
 
@@ -104,6 +128,10 @@ class Policy(Described):
     Example: {acme-internal: Open}."""
     allow_gated: bool = True
     """Whether gated repositories may be served."""
+    remote_code: list[RemoteCode] = []
+    """Repositories whose own Python code may run in the pods of models that say so by spec.trust.remoteCode, each at
+    commits that somebody has read. Empty: none. Example:
+    [{repository: acme/own, commits: [0123456789abcdef0123456789abcdef01234567]}]."""
     allowed_engine_images: list[Pattern] = []
     """Images that users may choose by spec.engine.image; * and ? are wildcards. Those of engines are always allowed.
     Empty: all. Example: ["registry.example.com/vllm/*"]."""
@@ -115,6 +143,10 @@ class Policy(Described):
     prices: dict[str, Annotated[float, Field(ge=0)]] = {}
     """Price of one device for one hour by product, in any currency: spec.accelerator.policy Cheapest takes the least,
     and products without a price come last. Example: {NVIDIA-L4: 0.71, NVIDIA-H100-80GB-HBM3: 3.9}."""
+    pools: list[AcceleratorPool] = []
+    """Pools that scale from zero: candidates of a plan before their first node is there. In place of
+    accelerators.pools, which needs a restart to be read again; only one of the two may be set. Example:
+    [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
     advisories: list[Advisory] = []
     """Vulnerabilities of the engine beside those that the operator knows; one of the same id replaces it. Example:
     [{id: CVE-2027-1, severity: High, affected: [{fixed: 0.34.0}], summary: "..."}]."""

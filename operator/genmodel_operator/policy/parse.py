@@ -9,6 +9,11 @@ from pydantic_core import ErrorDetails
 
 from genmodel_operator.policy.document import Policy
 
+_NO_KEYS = {
+    "formats": "only safetensors files are served, whatever a policy says: plans stand on the sizes in their headers",
+}
+"""What one may look for, and why it is not there."""
+
 
 class PolicyError(ValueError):
     """The document is no policy; ``problems`` names each key and what is allowed."""
@@ -48,6 +53,8 @@ def _words(detail: ErrorDetails) -> str:
 def _advice(detail: ErrorDetails) -> str:
     if len(detail["loc"]) != 1:
         return ""
+    if (name := str(detail["loc"][0])) in _NO_KEYS:
+        return f": {_NO_KEYS[name]}"
     known = [field.alias or name for name, field in Policy.model_fields.items()]
     near = difflib.get_close_matches(str(detail["loc"][0]), known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(known)}"

@@ -8,6 +8,7 @@ from genmodel_operator.api.reasons import Reason, explain
 from genmodel_operator.engines.protocol import Refusal
 from genmodel_operator.policy.document import EVERY_NAMESPACE, Policy
 from genmodel_operator.policy.licenses import license_class
+from genmodel_operator.policy.remote_code import refuse_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,15 @@ class Repository:
         name: as the Hub names it, which may differ from what was asked for: repositories are renamed.
         license: as the model card names it, None where it names none.
         gated: whether its terms must be accepted on the Hub.
+        commit: the one that is served.
+        code_file: file that names code of the repository, which its pods have to run; empty: none.
     """
 
     name: str
     license: str | None
     gated: bool
+    commit: str = ""
+    code_file: str = ""
 
 
 def refuse_wish(policy: Policy, *, model: str, image: str | None) -> list[Refusal]:
@@ -30,14 +35,19 @@ def refuse_wish(policy: Policy, *, model: str, image: str | None) -> list[Refusa
     return [*_publisher(policy, model), *_image(policy, image)]
 
 
-def refuse_repository(policy: Policy, found: Repository) -> list[Refusal]:
-    """Return what is refused of a model when the Hub has told about it."""
-    return [*_publisher(policy, found.name), *_license(policy, found), *_gated(policy, found)]
+def refuse_repository(policy: Policy, found: Repository, *, trusts_code: bool = False) -> list[Refusal]:
+    """Return what is refused of a model when the Hub has told about it; ``trusts_code`` is the model's own word."""
+    return [
+        *_publisher(policy, found.name),
+        *_license(policy, found),
+        *_gated(policy, found),
+        *refuse_code(policy, repository=found.name, commit=found.commit, file=found.code_file, is_trusted=trusts_code),
+    ]
 
 
-def refuse(policy: Policy, found: Repository, *, image: str | None) -> list[Refusal]:
+def refuse(policy: Policy, found: Repository, *, image: str | None, trusts_code: bool = False) -> list[Refusal]:
     """Return everything that the policy has against a model as it is served."""
-    return [*refuse_repository(policy, found), *_image(policy, image)]
+    return [*refuse_repository(policy, found, trusts_code=trusts_code), *_image(policy, image)]
 
 
 def limit_of(policy: Policy, namespace: str) -> int | None:

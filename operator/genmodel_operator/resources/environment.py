@@ -37,8 +37,8 @@ def contract_env(pod: PodInputs) -> dict[str, str]:
         Env.TASK.value: pod.task.value,
         Env.SERVED_NAMES.value: ",".join(served_names(pod.model)),
         Env.ENGINE.value: pod.engine_name,
-        # Neither pickle files nor code of a repository: no field allows them yet.
-        Env.ALLOW.value: "",
+        # Never pickle files: nothing allows them.
+        Env.ALLOW.value: "RemoteCode" if pod.facts.remote_code else "",
         Env.EXPECTED_BYTES.value: str(pod.facts.download_bytes),
         Env.STARTUP_SECONDS.value: str(startup_seconds(pod.facts, pod.settings)),
         Env.STALL_SECONDS.value: str(stall_seconds(pod.facts, pod.plan, pod.settings)),

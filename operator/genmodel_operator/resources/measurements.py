@@ -22,7 +22,9 @@ MOST_ENTRIES = 256
 COMPONENT = "measurements"
 _ROUNDING_GIB = 0.006
 
-_REACHES_NO_FIGURE = {"model", "revision", "source", "context", "accelerator", "cache", "access", "updatePolicy"}
+_REACHES_NO_FIGURE = {
+    "model", "revision", "source", "context", "accelerator", "cache", "access", "updatePolicy", "trust",
+}  # fmt: skip
 """Spec fields that change no figure, or only by what a placement says. A field that is not named here
 keeps measurements apart until somebody has thought about it."""
 

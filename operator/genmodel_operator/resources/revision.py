@@ -156,6 +156,7 @@ def model_status(facts: ModelFacts, task: ServedTask) -> ModelStatus:
         task=task.value,
         license=facts.license,
         gated=facts.gated,
+        remote_code=facts.remote_code or None,
         parameters=facts.parameters,
         precision=facts.stored_precision,
         weights_bytes=facts.weights_bytes,

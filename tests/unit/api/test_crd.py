@@ -49,6 +49,8 @@ def test_only_model_is_required() -> None:
         pytest.param(".spec.accelerator", {}, id="accelerator exists so that its own defaults apply"),
         pytest.param(".spec.accelerator.kind", "Auto", id="kind"),
         pytest.param(".spec.accelerator.policy", "Cheapest", id="policy"),
+        pytest.param(".spec.trust", {}, id="trust"),
+        pytest.param(".spec.trust.remoteCode", False, id="code of a repository"),
         pytest.param(".spec.source.hub.tokenSecretRef.key", "token", id="key of the token"),
         pytest.param(".status", {"observedGeneration": -1}, id="status that nobody has written yet"),
         pytest.param(".spec.engine.env[].valueFrom.secretKeyRef.key", "token", id="key of a variable"),
@@ -59,7 +61,7 @@ def test_contract_defaults(path: str, want_default: Any) -> None:
 
 
 def test_there_are_no_other_defaults() -> None:
-    assert sum("default" in node for node in SCHEMA.values()) == 15
+    assert sum("default" in node for node in SCHEMA.values()) == 17
 
 
 def test_the_status_has_one_default_and_requires_only_what_keyed_lists_need() -> None:

@@ -7,6 +7,7 @@ from genmodel_operator.api import labels
 from genmodel_operator.controller.inventory import NodeInventory, PodUse
 from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.kinds import NODE, POD, Kind
+from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import AcceleratorSettings, Settings
 from tests import builders_nodes as nodes
 from tests.builders_nodes import labelled
@@ -47,6 +48,31 @@ def a_pod(name: str, *, node: str = "a", version: int = 1) -> Any:
         "spec": {"nodeName": node, "containers": [container]},
         "status": {"phase": "Running"},
     }
+
+
+POOL = {"name": "spare", "product": "NVIDIA-L40S", "devices": 2, "labels": {"pool": "l40s"}}
+POOLED = Policy.model_validate({"pools": [POOL]})
+
+
+async def test_pools_of_the_policy_come_and_go_with_it() -> None:
+    source = Nodes(L4)
+    inventory = NodeInventory(source, ChildCache(), Settings())
+    before = await inventory.read()
+    inventory.use(POOLED)
+    found = await inventory.read()
+    assert [(group.pool, group.product) for group in found.groups if group.pool] == [("spare", "NVIDIA-L40S")]
+    inventory.use(POOLED.model_copy(update={"allow_gated": False}))
+    assert (await inventory.read(), source.asked) == (found, 2), "the same pools: nothing is read again"
+    inventory.use(Policy())
+    assert await inventory.read() == before
+
+
+async def test_pools_are_those_of_the_settings_or_of_their_policy() -> None:
+    for settings in (Settings(policy=POOLED), Settings.model_validate({"accelerators": {"pools": [POOL]}})):
+        inventory = NodeInventory(Nodes(), ChildCache(), settings)
+        assert [group.pool for group in (await inventory.read()).groups] == ["spare"]
+    inventory.use(Policy())
+    assert [group.pool for group in (await inventory.read()).groups] == ["spare"], "none is taken away"
 
 
 async def test_nodes_are_listed_once_until_one_changes() -> None:

@@ -1,6 +1,8 @@
 """The policy's file while the operator runs: what is applied, what is kept, and who is told."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,14 @@ import pytest
 from genmodel_operator.controller.policy_file import KEPT, PolicyFile
 from genmodel_operator.observability.metrics import Metrics
 from genmodel_operator.policy.document import Policy
+from genmodel_operator.settings import Settings
+from genmodel_operator.sizing.pools_given import TWICE, contradiction
 
 ONE, OTHER = "allowedPublishers: [acme]\n", "allowedPublishers: [acme, mistralai]\n"
 
 
 class Rig:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, contradicts: Callable[[Policy], str] = lambda _: "") -> None:
         self.path = folder / "policy.yaml"
         self.metrics = Metrics()
         self.complaints: list[tuple[str, str]] = []
@@ -22,6 +26,7 @@ class Rig:
             observe=self.metrics.policy,
             complain=lambda problem, effect: self.complaints.append((problem, effect)),
             applied=lambda policy: self.metrics.prices(policy.prices),
+            contradicts=contradicts,
         )
 
     def write(self, text: str) -> bool:
@@ -92,6 +97,19 @@ def test_another_mistake_is_told_too(rig: Rig) -> None:
     assert len(rig.complaints) == 2
     assert "allowGated" in rig.complaints[0][0]
     assert "prices.a" in rig.complaints[1][0]
+
+
+def test_pools_beside_those_of_the_settings_are_refused_and_the_policy_stays(tmp_path: Path) -> None:
+    pool = {"name": "p", "product": "NVIDIA-L4", "devices": 1, "labels": {"example.com/pool": "l4"}}
+    settings = Settings.model_validate({"accelerators": {"pools": [pool]}})
+    rig = Rig(tmp_path, contradicts=lambda policy: contradiction(settings, policy))
+    rig.write(ONE)
+    assert not rig.write(f"{OTHER}pools: [{json.dumps(pool)}]\n")
+    assert rig.publishers == ["acme"]
+    ((problem, effect),) = rig.complaints
+    assert problem == f"{rig.path}: {TWICE}"
+    assert effect == KEPT
+    assert rig.write(OTHER)
 
 
 def test_the_document_before_may_come_back(rig: Rig) -> None:

@@ -11,12 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genmodel_operator.api.reasons import TABLE, Reason
-from genmodel_operator.api.v1alpha1 import Task
 from genmodel_operator.hub.document import facts_from_json, facts_to_json
-from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, choose_task
+from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask
 from genmodel_operator.hub.parse import DOCUMENTS, check_servable, header_paths, parse_facts, select_files
 from genmodel_operator.hub.tensors import decode_header, header_length
-from tests.builders import some_facts
 from tests.fakes.hub_models import (
     BERT_CONFIG,
     LLAMA_CONFIG,
@@ -217,13 +215,10 @@ INDEX = "model.safetensors.index.json"
             id="a diffusers pipeline",
         ),
         pytest.param(
-            llama(auto_map={"AutoConfig": "x.Y"}), Reason.REMOTE_CODE_REQUIRED, {"file": "config.json"}, id="own code"
-        ),
-        pytest.param(
-            {**LLAMA, "tokenizer_config.json": as_json({"auto_map": {"AutoTokenizer": ["x.Y", None]}})},
-            Reason.REMOTE_CODE_REQUIRED,
-            {"file": "tokenizer_config.json"},
-            id="own code of the tokenizer",
+            llama(auto_map={"AutoConfig": "other/base--x.Y"}),
+            Reason.REMOTE_CODE_ELSEWHERE,
+            {"file": "config.json", "place": "other/base"},
+            id="code of another repository",
         ),
         pytest.param(
             llama(speculators_config={"algorithm": "eagle3"}),
@@ -365,7 +360,7 @@ def test_a_missing_header_is_named() -> None:
 def test_what_shows_early_is_refused_without_headers() -> None:
     tree = [RepoFile("model.safetensors", 1000, "1" * 40), RepoFile("config.json", 10, "2" * 40)]
     check_servable(info=INFO, tree=tree, documents={"config.json": dict(BERT_CONFIG)})
-    with pytest.raises(Refused, match="brings its own Python code"):
+    with pytest.raises(Refused, match="'b' is no class of a file"):
         check_servable(info=INFO, tree=tree, documents={"config.json": {**LLAMA_CONFIG, "auto_map": {"a": "b"}}})
 
 
@@ -374,23 +369,10 @@ def test_files_are_selected_once_for_both_sides() -> None:
     assert [file.path for file in select_files(tree, {})] == ["config.json", "model.safetensors"]
 
 
-@pytest.mark.parametrize(
-    ("tasks", "wanted", "want"),
-    [
-        pytest.param((ServedTask.GENERATE, ServedTask.EMBED), Task.AUTO, ServedTask.GENERATE, id="the default"),
-        pytest.param((ServedTask.GENERATE, ServedTask.EMBED), Task.EMBED, ServedTask.EMBED, id="the other one"),
-        pytest.param((ServedTask.EMBED,), Task.EMBED, ServedTask.EMBED, id="the only one"),
-        pytest.param((ServedTask.EMBED,), Task.AUTO, ServedTask.EMBED, id="the only one by default"),
-    ],
-)
-def test_the_task_is_chosen(tasks: tuple[ServedTask, ...], wanted: Task, want: ServedTask) -> None:
-    assert choose_task(some_facts(task=tasks[0], tasks=tasks), wanted) is want
-
-
-def test_a_task_that_the_model_cannot_do_is_refused() -> None:
-    facts = some_facts(task=ServedTask.EMBED, tasks=(ServedTask.EMBED,), architecture="BertModel")
-    said = r"embeddings \(BertModel\), which cannot be served as Generate; set spec\.task to Embed, or leave it out"
-    with pytest.raises(Refused, match=said) as error:
-        choose_task(facts, Task.GENERATE)
-    assert error.value.reason is Reason.TASK_UNSUPPORTED
-    assert set(error.value.values) == TABLE[Reason.TASK_UNSUPPORTED].fields
+@pytest.mark.parametrize("map_of_code", [{"AutoConfig": "own.Y"}, {}], ids=["named", "not named"])
+def test_code_is_fetched_only_where_the_engine_has_to_run_it(map_of_code: dict[str, str]) -> None:
+    facts = parse({**llama(auto_map=map_of_code), "own.py": b"pass", "part.py": b"pass"})
+    assert facts.remote_code == ("config.json" if map_of_code else "")
+    fetched = [file.path for file in facts.files if file.path.endswith(".py")]
+    assert fetched == (["own.py", "part.py"] if map_of_code else [])
+    assert facts_from_json(facts_to_json(facts)) == facts

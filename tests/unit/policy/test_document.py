@@ -12,10 +12,12 @@ allowedPublishers: [mistralai, "Qwen/Qwen3-*"]
 allowedLicenseClasses: [Open, Custom]
 licenseClasses: {acme-internal: Open}
 allowGated: false
+remoteCode: [{repository: acme/own, commits: [0123456789abcdef0123456789abcdef01234567]}]
 allowedEngineImages: ["registry.example.com/vllm/*"]
 devicesPerNamespace: {team-a: 8, "*": 2}
 allowedPrecisions: [FP8]
 prices: {NVIDIA-L4: 0.71, NVIDIA-H100-80GB-HBM3: 4}
+pools: [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]
 advisories:
   - id: CVE-2027-1
     severity: High
@@ -71,6 +73,11 @@ def test_what_is_written_by_the_program_itself_is_read_again() -> None:
             "allowedPublisher: there is no such key; did you mean allowedPublishers?",
             id="a misspelt key",
         ),
+        pytest.param(
+            "formats: [Pickle]",
+            "formats: there is no such key: only safetensors files are served, whatever a policy says",
+            id="formats, which no policy can allow",
+        ),
         pytest.param("zzz: 1", "zzz: there is no such key; allowed are allowedPublishers, ", id="an unknown key"),
         pytest.param("allowedPublishers: mistralai", "allowedPublishers: ", id="a word for a list"),
         pytest.param('allowedPublishers: [""]', "allowedPublishers.0: ", id="an empty pattern, which allows nothing"),
@@ -96,6 +103,29 @@ def test_what_is_written_by_the_program_itself_is_read_again() -> None:
             "advisories: [{id: CVE-1-1, severity: High, summary: s, affected: [{fixed: 0.34}]}]",
             "advisories.0.affected.0.fixed: ",
             id="a number for a release, of which YAML drops zeros",
+        ),
+        pytest.param(
+            "remoteCode: [{repository: acme/*, commits: [0123456789abcdef0123456789abcdef01234567]}]",
+            'remoteCode.0.repository: "acme/*" is not allowed: one repository is wanted',
+            id="code of everything of a publisher",
+        ),
+        pytest.param(
+            "remoteCode: [{repository: acme/own, commits: [main]}]",
+            'remoteCode.0.commits.0: "main" is not allowed: a commit is wanted, with all of its 40 hex digits',
+            id="code at a branch",
+        ),
+        pytest.param(
+            "remoteCode: [{repository: acme/own, commits: [0123456789ab]}]",
+            "remoteCode.0.commits.0: ",
+            id="a short commit",
+        ),
+        pytest.param("remoteCode: [{repository: acme/own, commits: []}]", "remoteCode.0.commits: ", id="no commit"),
+        pytest.param("remoteCode: [{repository: acme/own}]", "remoteCode.0.commits: ", id="code at any commit"),
+        pytest.param("pools: [{name: l4, product: L4, devices: 1}]", "pools.0.labels: ", id="a pool without labels"),
+        pytest.param(
+            "pools: [{name: l4, product: L4, devices: 1, labels: {a: b}, memory: much}]",
+            'pools.0.memory: "much" is not allowed: not a Kubernetes quantity',
+            id="a pool's memory",
         ),
         pytest.param("allowedPublishers: 2026-01-01", "allowedPublishers: ", id="a date"),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from genmodel_operator.hub.facts import ServedTask
+from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources import build_all
 from genmodel_operator.settings import HubSettings, Settings
 from genmodel_operator.sizing.plan import ServingPlan
@@ -15,9 +15,9 @@ from tests.builders import A_COMMIT, a_cpu_plan, a_gpu_plan, a_model, some_facts
 PLANS = [pytest.param(a_gpu_plan(), "vllm", id="GPU"), pytest.param(a_cpu_plan(), "vllm-cpu", id="CPU")]
 
 
-def rendered(plan: ServingPlan, group: str, **spec: Any) -> dict[str, Any]:
+def rendered(plan: ServingPlan, group: str, facts: ModelFacts | None = None, **spec: Any) -> dict[str, Any]:
     settings = Settings(hub=HubSettings(endpoint="http://mirror:8080/"))
-    deployment = build_all(a_model(**spec), some_facts(), ServedTask.EMBED, plan, settings)[1]
+    deployment = build_all(a_model(**spec), facts or some_facts(), ServedTask.EMBED, plan, settings)[1]
     container: dict[str, Any] = deployment["spec"]["template"]["spec"][group][0]
     return container
 
@@ -36,6 +36,18 @@ def test_prepare_reads_what_is_rendered(plan: ServingPlan, want_engine: str) -> 
     assert read.token_path == Path("/etc/genmodel/token/token")
     assert not read.allow_pickle
     assert not read.allow_remote_code
+
+
+@pytest.mark.parametrize(("plan", "want_engine"), PLANS)
+def test_code_of_the_repository_is_fetched_and_run_where_the_facts_name_it(plan: ServingPlan, want_engine: str) -> None:
+    facts, trust = some_facts(remote_code="config.json"), {"remoteCode": True}
+    read = prepare_settings(environment(rendered(plan, "initContainers", facts, trust=trust)), Overrides())
+    assert read.allow_remote_code
+    assert not read.allow_pickle
+    assert rendered(plan, "containers", facts, trust=trust)["args"].count("--trust-remote-code") == 1
+    server = rendered(plan, "containers", trust=trust, engine={"args": ["--trust-remote-code"]})
+    assert "--trust-remote-code" not in server["args"], "no code, nothing to trust"
+    assert environment(server)["GENMODEL_ENGINE"] == want_engine
 
 
 @pytest.mark.parametrize(("plan", "want_engine"), PLANS)

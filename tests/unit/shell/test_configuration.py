@@ -105,6 +105,13 @@ def test_two_policies_are_one_too_many(tmp_path: Path, text: str, variables: dic
     assert "policy_file=/etc/policy.yaml holds the policy" in problem
 
 
+def test_pools_of_the_settings_and_of_their_policy_are_one_too_many() -> None:
+    (problem,) = problems({f"{P}ACCELERATORS__POOLS": f"[{POOL % 1}]", f"{P}POLICY__POOLS": f"[{POOL % 1}]"})
+    assert problem == "policy.pools: the setting accelerators.pools has pools, too; keep them in one of the two places"
+    (pool,) = load_settings({f"{P}POLICY__POOLS": f"[{POOL % 1}]"}).policy.pools
+    assert pool.product == "NVIDIA-L4"
+
+
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert load_settings(a_file(tmp_path, "# nothing yet\n")) == Settings()
 

@@ -1,17 +1,23 @@
 """From the operator's settings to the rules that an inventory is read by."""
 
+from collections.abc import Sequence
+
 from genmodel_operator.api.quantity import gib_of, parse_quantity
-from genmodel_operator.settings import AcceleratorPool, AcceleratorProduct, AcceleratorSettings
+from genmodel_operator.policy.pool import AcceleratorPool
+from genmodel_operator.settings import AcceleratorProduct, AcceleratorSettings
 from genmodel_operator.sizing.accelerators.catalogue import Catalogue, Product, own_product
 from genmodel_operator.sizing.accelerators.devices import InventoryRules, Pool
 from genmodel_operator.sizing.accelerators.products import KNOWN_PRODUCTS
 
 
-def inventory_rules(settings: AcceleratorSettings) -> InventoryRules:
-    """Return the rules; ``ValueError`` for a quantity that Kubernetes would not accept either."""
+def inventory_rules(settings: AcceleratorSettings, pools: Sequence[AcceleratorPool] | None = None) -> InventoryRules:
+    """Return the rules; ``ValueError`` for a quantity that Kubernetes would not accept either.
+
+    ``pools``: the static pools that hold now, None for those of the settings.
+    """
     return InventoryRules(
         catalogue=Catalogue((*KNOWN_PRODUCTS, *map(_product, settings.products))),
-        pools=tuple(map(_pool, settings.pools)),
+        pools=tuple(map(_pool, settings.pools if pools is None else pools)),
         plan_time_slices=settings.time_slices,
     )
 

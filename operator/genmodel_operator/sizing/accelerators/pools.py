@@ -70,5 +70,5 @@ def _why_unknown(pool: Pool, catalogue: Catalogue) -> str:
         return ""
     several = ", ".join(product.name for product in catalogue.named(pool.product))
     if several:
-        return f"the pool's product {pool.product} can be {several}: accelerators.pools must name one"
+        return f"the pool's product {pool.product} can be {several}: its entry in pools must name one"
     return f"the catalogue does not know the pool's product {pool.product}: describe it in accelerators.products"

@@ -64,7 +64,7 @@ def test_a_pool_is_a_group_of_nodes_that_are_not_there() -> None:
                 "nvidia.com/gpu",
                 (
                     "the pool's product a100 can be NVIDIA-A100-SXM4-40GB, NVIDIA-A100-SXM4-80GB: "
-                    "accelerators.pools must name one"
+                    "its entry in pools must name one"
                 ),
             ),
             id="a name of two products",

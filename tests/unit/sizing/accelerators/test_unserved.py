@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from genmodel_operator.api.v1alpha1 import Precision
-from genmodel_operator.settings import AcceleratorPool, AcceleratorSettings, EngineSettings, Settings
+from genmodel_operator.policy.pool import AcceleratorPool
+from genmodel_operator.settings import AcceleratorSettings, EngineSettings, Settings
 from genmodel_operator.sizing.accelerators import NodeGroup, Taint, read_inventory
 from genmodel_operator.sizing.accelerators.groups import AMD, NVIDIA
 from genmodel_operator.sizing.budget.release import parse_release
