@@ -26,7 +26,7 @@ demo: venv ## a local cluster with the operator and two served models
 demo-down: venv ## end the demo; nothing stays
 	$(BIN)/python -m examples.demo down
 
-# One process has the real node and the engines; most of all else waits for a cluster.
+# One process has the real node, one the engines outside pods; most of all else waits for a cluster.
 test: check ## everything but the long ones
 	$(BIN)/pytest -m "not soak" -n 3 --no-loadscope-reorder
 

@@ -35,10 +35,11 @@ class Request:
         return {(self.group, self.resource, verb) for verb in verbs}
 
 
-def requests(cluster: Cluster) -> list[Request]:
-    """Return the account's requests about objects so far."""
+def requests(cluster: Cluster, since: str = "") -> list[Request]:
+    """Return the account's requests about objects so far, of all times or since one of `now`."""
     lines = cluster.audit_log.read_text().splitlines()
-    return [found for line in lines if ACCOUNT in line for found in _request(json.loads(line))]
+    found = (request for line in lines if ACCOUNT in line for request in _request(json.loads(line)))
+    return [request for request in found if request.at >= since]
 
 
 def _request(entry: dict[str, Any]) -> Iterator[Request]:
@@ -58,9 +59,9 @@ def _request(entry: dict[str, Any]) -> Iterator[Request]:
     )
 
 
-def used(cluster: Cluster) -> set[Grant]:
-    """Return every right that was needed so far."""
-    return {grant for request in requests(cluster) for grant in request.grants}
+def used(cluster: Cluster, since: str = "") -> set[Grant]:
+    """Return every right that was needed so far, of all times or since one of `now`."""
+    return {grant for request in requests(cluster, since) for grant in request.grants}
 
 
 def granted(objects: Objects) -> set[Grant]:

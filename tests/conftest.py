@@ -46,15 +46,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
-    """One process has the real node and the engines, which take a small machine's processors for themselves.
+    """One process has the real node, another the engines outside pods, which would take each other's processors.
 
     All else is taken file by file, with a control plane for each process.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
-        text = _text(self.config.rootpath / path)
-        return "node" if any(f"pytest.mark.{name}" in text for name in NODE_MARKERS) else path
+        return runs_in(_text(self.config.rootpath / path)) or path
+
+
+def runs_in(text: str) -> str:
+    """Return the process that the tests of a file with this text share with others; none: any takes the file."""
+    found = [name for name in NODE_MARKERS if f"pytest.mark.{name}" in text]
+    if not found:
+        return ""
+    return "engines" if found == ["engine"] else "node"
 
 
 @cache

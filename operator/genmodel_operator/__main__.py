@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         evidence=EvidenceReader(parts.client, clock=time.monotonic),
         monitors=monitors,
         policy=policy,
-        devices=DeviceLedger(parts.cache, wake=lambda key: parts.queue.add(key, fresh=False)),
+        devices=DeviceLedger(parts.cache, wake=_wake(parts)),
         vulnerabilities=Vulnerabilities(parts.settings, parts.metrics.advisories.observe),
     )
     reconciler = Reconciler(
@@ -77,6 +77,11 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         yield Work(handle=reconciler, nodes_changed=nodes_changed, optional=optional, beside=beside)
 
 
+def _wake(parts: Parts) -> Callable[[Key], None]:
+    """Return what lets a model be looked at, after what users ask for."""
+    return lambda key: parts.queue.add(key, fresh=False)
+
+
 def _monitors(parts: Parts) -> OptionalKind | None:
     if not parts.settings.pod_monitors.enabled:
         return None
@@ -86,7 +91,7 @@ def _monitors(parts: Parts) -> OptionalKind | None:
         POD_MONITOR,
         namespaces=parts.settings.watch_namespaces,
         look_seconds=parts.settings.resync_seconds,
-        wake=lambda namespace, name: parts.queue.add(Key(namespace, name), fresh=False),
+        wake=lambda namespace, name: _wake(parts)(Key(namespace, name)),
         wake_all=parts.queue.add_all,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.helm import RELEASE, Helm, Objects
+from tests.helm import NAMESPACE, RELEASE, Helm, Objects
 
 pytestmark = pytest.mark.apiserver
 
@@ -43,8 +43,8 @@ NAMESPACED: set[Grant] = {
 MEASUREMENTS: set[Grant] = {("", "configmaps", verb) for verb in ("get", "create", "patch")}
 MEASUREMENTS_ROLE = f"{RELEASE}-measurements"
 NODES: set[Grant] = {("", "nodes", verb) for verb in ("list", "watch")}
-
-
+OWN_ROLE = f"{RELEASE}-own"
+OWN: set[Grant] = {("events.k8s.io", "events", "create")}
 LEASE: set[Grant] = {("coordination.k8s.io", "leases", verb) for verb in ("get", "update", "create")}
 
 
@@ -77,11 +77,18 @@ def test_monitors_that_nobody_wants_are_no_right(helm: Helm) -> None:
 
 def test_rights_in_two_namespaces(helm: Helm) -> None:
     found = helm.objects({"watchNamespaces": ["team-a", "team-b"]})
-    wanted = {f"team-a/{RELEASE}", f"team-b/{RELEASE}", MEASUREMENTS_ROLE}
+    wanted = {f"team-a/{RELEASE}", f"team-b/{RELEASE}", OWN_ROLE, MEASUREMENTS_ROLE}
     assert {name for kind, name in found if kind == "Role"} == wanted
     assert grants(found["Role", f"team-a/{RELEASE}"]) == NAMESPACED
+    assert grants(found["Role", OWN_ROLE]) == OWN, "what it tells of itself"
     assert [name for kind, name in found if kind == "ClusterRole"] == [f"{RELEASE}-nodes"]
     assert grants(found["ClusterRole", f"{RELEASE}-nodes"]) == NODES
+
+
+def test_an_operator_that_serves_its_own_namespace_may_tell_of_itself_there(helm: Helm) -> None:
+    found = helm.objects({"watchNamespaces": [NAMESPACE]})
+    assert {name for kind, name in found if kind == "Role"} == {RELEASE, MEASUREMENTS_ROLE}
+    assert grants(found["Role", RELEASE]) >= OWN
 
 
 @pytest.mark.parametrize("values", VALUE_SETS)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.api_connection import RequestError
 from tests.cluster import Cluster
 from tests.helm import CHART, KUBE_VERSION, NAMESPACE, RELEASE, Helm
 from tests.operator_world import OperatorWorld
@@ -39,9 +40,11 @@ def remove_kinds(cluster: Cluster) -> None:
 
 
 def monitors(world: OperatorWorld, team: str) -> list[dict[str, Any]]:
-    answer = world.cluster.run(["kubectl", "-n", team, "get", "podmonitors", "-o", "json"], check=False)
-    found: list[dict[str, Any]] = json.loads(answer.stdout)["items"] if answer.returncode == 0 else []
-    return found
+    """Return what is there; a kind that has just come may not be in the API server's lists yet."""
+    try:
+        return world.list(team, "podmonitors")
+    except RequestError:
+        return []
 
 
 def test_models_get_monitors_when_the_kind_comes_and_live_on_when_it_goes(

@@ -14,19 +14,19 @@ import yaml
 
 from tests import audited
 from tests.audited import Grant, Request
-from tests.claims import a_volume
 from tests.cluster import Cluster, Environment
 from tests.cluster.namespace import FAKE_POD_RANGE
 from tests.extra_nodes import extra_nodes
 from tests.helm import CHART, NAMESPACE, RELEASE, Helm, Objects
+from tests.operator_life import live_a_life
 from tests.operator_world import HUB, L4_LABELS, ROOT, OperatorWorld, tracebacks
 from tests.situations.rights import account_kubeconfig
-from tests.situations.scenes import L4, TOO_MANY
 
 pytestmark = pytest.mark.apiserver
 
 TEAM = "team-a"
 LEASE_SECONDS = 6
+WIDE_TEAM = "team-b"
 VALUES: dict[str, Any] = {
     "replicas": 2,
     "leaderElection": {"leaseSeconds": LEASE_SECONDS},
@@ -37,14 +37,12 @@ VALUES: dict[str, Any] = {
     # Rights of a kind that only clusters with the Prometheus Operator have.
     "metrics": {"podMonitor": {"enabled": False}},
 }
-OF_M = ("-l", "genmodel.dev/model=m")
-OF_KEPT = ("-l", "genmodel.dev/model=kept")
+WIDE = VALUES | {"watchNamespaces": []}
 PORTS = {"one": 8080, "two": 8082}
+WRONG_POLICY = "allowedPublisher: [acme]"
 NOT_REQUESTED: set[Grant] = {
     # Asked for by an admission plugin (OwnerReferencesPermissionEnforcement) about a creation, never by a request.
     ("genmodel.dev", "generativemodels/finalizers", "update"),
-    # Only for a download that failed, or that a newer commit or another claim has made useless.
-    ("batch", "jobs", "delete"),
 }
 """Rights that this life does not need."""
 
@@ -65,7 +63,17 @@ class Operator:
             "HUB__TOKEN_SECRET_NAMES": "genmodel-hub-token",
         }
         kubeconfig = account_kubeconfig(self.world.cluster, self.folder)
-        self.world.start_operator(settings=settings, kubeconfig=kubeconfig)
+        self.world.start_operator(settings=settings, kubeconfig=kubeconfig, pod=self.pod)
+
+    @property
+    def pod(self) -> dict[str, str]:
+        """What a pod would be told of itself."""
+        return {"POD_NAME": f"{RELEASE}-{self.folder.name}", "POD_NAMESPACE": NAMESPACE, "POD_UID": self.folder.name}
+
+    def configure(self, objects: Objects) -> None:
+        """Mount what the chart renders, as the kubelet does."""
+        for name, file in ((RELEASE, "settings.yaml"), (f"{RELEASE}-policy", "policy.yaml")):
+            (self.folder / file).write_text(objects["ConfigMap", name]["data"][file])
 
     def leads(self) -> bool:
         return [sample.value for sample in self.world.samples("genmodel_leader")] == [1.0]
@@ -84,6 +92,16 @@ class Operators:
     cluster: Cluster
     objects: Objects
     members: tuple[Operator, Operator]
+    helm: Helm
+
+    def changed_to(self, values: dict[str, Any]) -> Objects:
+        """Upgrade the release to other values while no operator runs; return what the chart renders."""
+        answer = self.helm.run("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE, values=values)
+        assert answer.returncode == 0, answer.stderr
+        objects = self.helm.objects(values)
+        for member in self.members:
+            member.configure(objects)
+        return objects
 
     def holder(self) -> str:
         path = "jsonpath={.spec.holderIdentity}"
@@ -102,7 +120,8 @@ def operators(environment: Environment, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(environment.no_control_plane)
     home = tmp_path_factory.mktemp("operators")
     with Cluster(f"operators-{os.getpid()}", audit=True) as cluster:
-        cluster.kubectl("create", "namespace", TEAM)
+        for team in (TEAM, WIDE_TEAM):
+            cluster.kubectl("create", "namespace", team)
         helm = Helm(cluster, home)
         answer = helm.run("install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace", values=VALUES)
         assert answer.returncode == 0, answer.stderr
@@ -112,15 +131,15 @@ def operators(environment: Environment, tmp_path_factory: pytest.TempPathFactory
             one.world.start_hub()
             one.start()
             two.start()
-            yield Operators(cluster, objects, (one, two))
+            yield Operators(cluster, objects, (one, two), helm)
             one.world.stop_hub()
 
 
 def member(cluster: Cluster, objects: Objects, folder: Path, port: int) -> Operator:
     folder.mkdir()
-    for name, file in ((RELEASE, "settings.yaml"), (f"{RELEASE}-policy", "policy.yaml")):
-        (folder / file).write_text(objects["ConfigMap", name]["data"][file])
-    return Operator(OperatorWorld(cluster, folder, operator_port=port), folder)
+    found = Operator(OperatorWorld(cluster, folder, operator_port=port), folder)
+    found.configure(objects)
+    return found
 
 
 def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_goes_on(operators: Operators) -> None:
@@ -161,12 +180,13 @@ def test_a_leader_that_ends_in_order_gives_the_lease_back(operators: Operators) 
     leader.start()
 
 
-@pytest.fixture
-def voice(operators: Operators, tmp_path: Path) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def voice(operators: Operators, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let every fake pod say what it measured."""
     measured = {"weightsGiB": 0.25, "kvCacheGiB": 2.0, "kvTokens": 16384, "startSeconds": 1.0}
     said = {"contract": 1, "phase": "Serving", "measured": measured, "failure": None}
-    file, log, cluster = tmp_path / "status.json", tmp_path / "log", operators.cluster
+    folder, cluster = tmp_path_factory.mktemp("voice"), operators.cluster
+    file, log = folder / "status.json", folder / "log"
     file.write_text(json.dumps({**said, "engine": {"name": "vllm", "version": "0.32.0"}}))
     cluster.run(["ip", "route", "add", "local", FAKE_POD_RANGE, "dev", "lo"])
     server = cluster.popen([sys.executable, "-m", "tests.fakes.runtime_status", str(file)], log=log, cwd=ROOT)
@@ -176,66 +196,46 @@ def voice(operators: Operators, tmp_path: Path) -> Iterator[None]:
     server.wait(10)
 
 
-def until_planned(world: OperatorWorld, tokens: int) -> None:
-    def plan() -> dict[str, Any]:
-        found: dict[str, Any] = world.get(TEAM, "gm", "m")["status"].get("plan", {})
-        return found
-
-    world.until(lambda: plan().get("maxModelLen") == tokens, lambda: f"{tokens} tokens are planned, not {plan()}")
-
-
-def live_a_life(world: OperatorWorld) -> None:
-    """Make the operator do everything that it does: rollouts, drift, claims, downloads, pods without a node."""
-    kubectl = world.cluster.kubectl
-
-    world.wish(TEAM, "m", replicas=2)
-    world.wait_for(TEAM, "m", "Serving")
-    world.until(lambda: bool(world.list(TEAM, "pdb", *OF_M)), "two replicas have a budget")
-    # By hand: every kind is put right.
-    for kind in ("deployment", "service", "controllerrevision", "networkpolicy", "pdb"):
-        (found, *_) = world.list(TEAM, kind, *OF_M)
-        kubectl("-n", TEAM, "label", kind, found["metadata"]["name"], "app.kubernetes.io/component-")
-    for length in (128, 256, 384, 448):
-        world.wish(TEAM, "m", context={"maxModelLen": length})
-        until_planned(world, length)
-        world.wait_for(TEAM, "m", "Serving", seconds=90)
-    world.until(lambda: world.list(TEAM, "pdb", *OF_M) == [], "one replica has no budget")
-    world.until(lambda: len(world.list(TEAM, "controllerrevisions", *OF_M)) == 3, "old revisions go")
-    world.wish(TEAM, "many", replicas=TOO_MANY, accelerator=L4)
-    world.wait_for(TEAM, "many", "Unschedulable", seconds=90)
-    kubectl("-n", TEAM, "delete", "gm", "many", "--timeout=60s")
-    with a_volume(kubectl, "weights") as volume:
-        keep_weights(world, {"persistentVolumeClaim": {"storageClassName": volume}})
+def tell_of_a_wrong_policy(operator: Operator) -> None:
+    """Break the policy for a moment: the operator says so in an Event about its own pod."""
+    file, world = operator.folder / "policy.yaml", operator.world
+    right = file.read_text()
+    file.write_text(WRONG_POLICY)
+    selector = f"involvedObject.name={operator.pod['POD_NAME']},reason=PolicyInvalid"
+    world.until(lambda: world.list(NAMESPACE, "events", "--field-selector", selector) != [], "an Event tells")
+    file.write_text(right)
 
 
-def keep_weights(world: OperatorWorld, cache: dict[str, Any]) -> None:
-    """Let weights be brought to a claim, and change the claim and the Job by hand."""
-    kubectl = world.cluster.kubectl
-    world.wish(TEAM, "kept", cache=cache)
-    world.wait_for(TEAM, "kept", "Serving", seconds=120)
-    kubectl("-n", TEAM, "label", "pvc", "kept-weights", "app.kubernetes.io/component-")
-    (job,) = world.list(TEAM, "jobs")
-    kubectl("-n", TEAM, "label", "job", job["metadata"]["name"], "app.kubernetes.io/managed-by-")
-    world.until(lambda: ("batch", "jobs", "get") in audited.used(world.cluster), "the Job is looked at", seconds=90)
-    label = "app.kubernetes.io/managed-by=genmodel-operator"
-    kubectl("-n", TEAM, "label", "job", job["metadata"]["name"], label)
-    world.wish(TEAM, "kept")
-    world.until(
-        lambda: len(world.list(TEAM, "networkpolicies", *OF_KEPT)) == 1, "nothing fetches to a claim", seconds=120
+def assert_asks_for_what_is_granted(leader: Operator, team: str, objects: Objects, since: str) -> None:
+    cluster, granted = leader.world.cluster, audited.granted(objects)
+    assert granted >= NOT_REQUESTED
+    requested = granted - NOT_REQUESTED
+    live_a_life(leader.world, team, since)
+    tell_of_a_wrong_policy(leader)
+    leader.world.until(
+        lambda: audited.used(cluster, since) >= requested,
+        lambda: f"every right is used but {sorted(requested - audited.used(cluster, since))}",
+        seconds=60,
     )
+    assert audited.used(cluster, since) - granted == set(), "nothing is asked for that is not granted"
+    found = audited.requests(cluster, since)
+    assert {f"{one.verb} {one.resource}" for one in found if one.code == 403} == set()
 
 
 def test_what_the_operator_asks_for_is_what_the_chart_grants(operators: Operators, voice: None) -> None:
     leader, _ = operators.leader_and_standby()
-    granted = audited.granted(operators.objects)
-    assert granted >= NOT_REQUESTED
-    requested = granted - NOT_REQUESTED
-    live_a_life(leader.world)
-    leader.world.until(
-        lambda: audited.used(operators.cluster) >= requested,
-        lambda: f"every right is used but {sorted(requested - audited.used(operators.cluster))}",
-        seconds=60,
-    )
-    assert audited.used(operators.cluster) - granted == set(), "nothing is asked for that is not granted"
-    refused = {f"{found.verb} {found.resource}" for found in audited.requests(operators.cluster) if found.code == 403}
-    assert refused == set()
+    assert_asks_for_what_is_granted(leader, TEAM, operators.objects, since="")
+
+
+def test_the_same_in_the_whole_cluster(operators: Operators, voice: None) -> None:
+    one, two = operators.members
+    operators.cluster.kubectl("-n", TEAM, "delete", "gm", "--all", "--timeout=60s")
+    for member in (one, two):
+        member.world.assert_ends_in_order()
+    # What the life before has made in the release's namespace is made anew.
+    operators.cluster.kubectl("-n", NAMESPACE, "delete", f"lease/{RELEASE}", f"configmap/{RELEASE}-measurements")
+    since = audited.now()
+    objects = operators.changed_to(WIDE)
+    one.start()
+    one.world.until(one.leads, "it leads", seconds=90)
+    assert_asks_for_what_is_granted(one, WIDE_TEAM, objects, since)

@@ -249,11 +249,24 @@ def unit(case: Case) -> dict[str, Any]:
             "runbook_url": f"{RUNBOOKS}/{case.alert}",
         }
         expected = [{"exp_labels": case.fires, "exp_annotations": annotations}]
+    asked = {"eval_time": case.at, "alertname": case.alert, "exp_alerts": expected}
+    return {**fed(case.series), "alert_rule_test": [asked]}
+
+
+def fed(series: dict[str, str]) -> dict[str, Any]:
     return {
         "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
-        "alert_rule_test": [{"eval_time": case.at, "alertname": case.alert, "exp_alerts": expected}],
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
     }
+
+
+def recording(series: dict[str, str], at: str, *wanted: tuple[str, str, float]) -> dict[str, Any]:
+    """Return a test in which each of these recordings has one series: its name, the labels, the value."""
+    expected = [
+        {"expr": record, "eval_time": at, "exp_samples": [{"labels": f"{record}{{{labels}}}", "value": value}]}
+        for record, labels, value in wanted
+    ]
+    return {**fed(series), "promql_expr_test": expected}
 
 
 def verdict(tools: PrometheusTools, folder: Path, *units: dict[str, Any], interval: str = "1m") -> str:
@@ -303,18 +316,8 @@ def test_a_figure_outlives_a_new_name_of_the_engine(tools: PrometheusTools, tmp_
     values = "0+60x20" if is_rate else "0.5x20"
     found = [f"{old}{{{series['old']}}}", f"{new}{{{series['new']}}}"]
     found += [f"{name}{{{series['both']}}}" for name in (new, old)]
-    labels = f'{record}{{{le.lstrip(",") + "," if le else ""}model="m",namespace="team-a"}}'
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name in found],
-        "promql_expr_test": [
-            {
-                "expr": record,
-                "eval_time": "15m",
-                "exp_samples": [{"labels": labels, "value": 3 if is_rate else 0.5}],
-            }
-        ],
-    }
+    labels = f'{le.lstrip(",") + "," if le else ""}model="m",namespace="team-a"'
+    test = recording(dict.fromkeys(found, values), "15m", (record, labels, 3 if is_rate else 0.5))
     assert verdict(tools, tmp_path, test) == ""
 
 
@@ -330,18 +333,7 @@ def test_devices_and_their_cost_are_those_of_all_replicas(tools: PrometheusTools
     # Two operators tell the same price.
     series |= {f'genmodel_device_price_per_hour{{product="NVIDIA-L4",pod="{pod}"}}': "0.5x20" for pod in ("a", "b")}
     wanted = {"genmodel:devices_planned": 7, "genmodel:devices_serving": 2, "genmodel:cost_per_hour": 3.5}
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
-        "promql_expr_test": [
-            {
-                "expr": record,
-                "eval_time": "10m",
-                "exp_samples": [{"labels": f'{record}{{product="NVIDIA-L4"}}', "value": value}],
-            }
-            for record, value in wanted.items()
-        ],
-    }
+    test = recording(series, "10m", *((record, 'product="NVIDIA-L4"', value) for record, value in wanted.items()))
     assert verdict(tools, tmp_path, test) == ""
 
 
@@ -349,18 +341,8 @@ def test_answers_are_told_by_model_however_they_are_scraped(tools: PrometheusToo
     monitored = 'http_requests_total{namespace="team-a",model="m",instance="1",method="POST",status="2xx"}'
     annotated = 'http_requests_total{namespace="team-a",genmodel_dev_model="m",instance="2",method="POST",status="2xx"}'
     others = 'http_requests_total{namespace="team-a",instance="3",method="POST",status="2xx"}'
-    record = "genmodel:http_requests:rate5m"
-    test = {
-        "interval": "1m",
-        "input_series": [{"series": name, "values": "0+60x20"} for name in (monitored, annotated, others)],
-        "promql_expr_test": [
-            {
-                "expr": record,
-                "eval_time": "15m",
-                "exp_samples": [{"labels": f'{record}{{model="m",namespace="team-a",status="2xx"}}', "value": 2}],
-            }
-        ],
-    }
+    wanted = ("genmodel:http_requests:rate5m", 'model="m",namespace="team-a",status="2xx"', 2)
+    test = recording(dict.fromkeys((monitored, annotated, others), "0+60x20"), "15m", wanted)
     assert verdict(tools, tmp_path, test) == ""
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from examples.demo.steps import CHAT, OPERATOR_NAMESPACE, ROOT
+from examples.demo.steps import OPERATOR_NAMESPACE, ROOT
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-NAME, RELEASE = "steady", "genmodel"
+RELEASE = "genmodel"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -56,43 +56,43 @@ def release(platform: Platform, tmp_path: Path) -> Iterator[Release]:
     found.upgrade()
 
 
-def pods_of(platform: Platform) -> list[tuple[str, int]]:
+def pods_of(platform: Platform, name: str) -> list[tuple[str, int]]:
     """The model's pods, with how often their containers were started again."""
     return [
         (pod["metadata"]["uid"], sum(one["restartCount"] for one in pod["status"]["containerStatuses"]))
-        for pod in platform.pods(NAME)
+        for pod in platform.pods(name)
     ]
 
 
-def answer(platform: Platform) -> str:
-    with OpenAI(base_url=platform.endpoint(NAME), api_key="unused", timeout=120, max_retries=0) as api:
+def answer(platform: Platform, name: str) -> str:
+    with OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=120, max_retries=0) as api:
         messages: list[Any] = [{"role": "user", "content": "Tell me a fable."}]
-        said = api.chat.completions.create(model=NAME, messages=messages, max_tokens=8, temperature=0)
+        said = api.chat.completions.create(model=name, messages=messages, max_tokens=8, temperature=0)
     return str(said.choices[0].message.content)
 
 
-def has_update(platform: Platform) -> bool:
-    conditions = platform.get("gm", NAME)["status"]["conditions"]
+def has_update(platform: Platform, name: str) -> bool:
+    conditions = platform.get("gm", name)["status"]["conditions"]
     return any((found["type"], found["status"]) == ("UpdateAvailable", "True") for found in conditions)
 
 
-def test_a_model_serves_through_check_upgrade_removal_and_return(platform: Platform, release: Release) -> None:
+def test_a_model_serves_through_check_upgrade_removal_and_return(
+    platform: Platform, release: Release, fables: str
+) -> None:
     said = release.check()
     assert "ok    generativemodels.genmodel.dev is served with every field of version" in said
     assert "rights that the operator needs are there" in said
     assert "ok    the Hub http://" in said
     assert "FAIL" not in said
 
-    platform.wish(NAME, CHAT)
-    platform.wait_for(NAME, "Serving")
-    before, first = pods_of(platform), answer(platform)
+    before, first = pods_of(platform, fables), answer(platform, fables)
     assert [restarts for _, restarts in before] == [0]
 
     # What a new release changes: how pods are rendered. It is offered, and nothing is restarted for it.
     # The proxy does not exist: the API server is reached past it.
     release.upgrade("--set", "engines.drainSeconds=19", "--set", f"proxy.httpsProxy={NOBODY}")
-    wait_until("the update to be offered", lambda: has_update(platform), timeout_seconds=120)
-    assert pods_of(platform) == before
+    wait_until("the update to be offered", lambda: has_update(platform, fables), timeout_seconds=120)
+    assert pods_of(platform, fables) == before
 
     # A broken installation says what is wrong with it. The operator of before is gone, so nobody waits for it.
     values = ("--set", f"hub.endpoint={NOBODY}", "--set", "rbac.create=false", "--set", "hub.timeoutSeconds=3")
@@ -105,15 +105,14 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(platform: Platf
     release.run("uninstall", RELEASE, "--wait")
     left = json.loads(platform.cluster.kubectl("-n", OPERATOR_NAMESPACE, "get", "deploy,sa,role,lease", "-o", "json"))
     assert [found["metadata"]["name"] for found in left["items"] if found["metadata"]["name"] != "default"] == []
-    assert pods_of(platform) == before
-    assert answer(platform) == first
+    assert pods_of(platform, fables) == before
+    assert answer(platform, fables) == first
 
     began = time.monotonic()
     notes = release.upgrade()
     print(f"install to ready: {time.monotonic() - began:.1f} s")
     assert "helm uninstall ends the operator and leaves the models serving" in notes
-    platform.wait_for(NAME, "Serving")
-    wait_until("nothing to be offered any more", lambda: not has_update(platform), timeout_seconds=120)
-    assert pods_of(platform) == before
-    assert answer(platform) == first
-    platform.delete(NAME)
+    platform.wait_for(fables, "Serving")
+    wait_until("nothing to be offered any more", lambda: not has_update(platform, fables), timeout_seconds=120)
+    assert pods_of(platform, fables) == before
+    assert answer(platform, fables) == first

@@ -25,7 +25,9 @@ from tests.prometheus_server import Prometheus, prometheus_at_work
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-NAME = "watched"
+NAME = "fables"
+GONE = "gone"
+"""A model that is deleted meanwhile."""
 CLIENTS = 4
 PICTURES = os.environ.get("GENMODEL_PICTURES")
 """Set: the load lasts longer, and the panels are drawn into docs/pictures."""
@@ -79,11 +81,11 @@ def without_data(prometheus: Prometheus) -> list[str]:
     return [name for name, query in QUERIES.items() if not prometheus.values(query)]
 
 
-def test_every_panel_has_data(platform: Platform, tmp_path: Path) -> None:
+def test_every_panel_has_data(platform: Platform, fables: str, tmp_path: Path) -> None:
+    assert fables == NAME
     if not isinstance(platform.cluster, Cluster):
         pytest.skip("Prometheus runs inside the network of our own cluster")
-    platform.wish(NAME, CHAT)
-    platform.wait_for(NAME, "Serving")
+    platform.wish(GONE, CHAT, suspend=True)
     with prometheus_at_work(platform.cluster, tmp_path) as prometheus:
         with requests_under_way(platform.endpoint(NAME)):
             try:
@@ -94,12 +96,10 @@ def test_every_panel_has_data(platform: Platform, tmp_path: Path) -> None:
             assert_rules_are_evaluated(prometheus)
             if PICTURES:
                 draw_all(prometheus)
-        platform.delete(NAME)
-        wait_until(
-            "the operator to tell nothing of a deleted model",
-            lambda: not prometheus.values(f'genmodel_replicas{{name="{NAME}"}}'),
-            timeout_seconds=60,
-        )
+        told = f'genmodel_replicas{{name="{GONE}"}}'
+        wait_until("what the operator tells", lambda: bool(prometheus.values(told)), timeout_seconds=60)
+        platform.delete(GONE)
+        wait_until("nothing of a deleted model", lambda: not prometheus.values(told), timeout_seconds=60)
 
 
 def assert_all_is_scraped(prometheus: Prometheus) -> None:

@@ -1,16 +1,13 @@
 """The main job on real parts: six lines, a real pod, real vLLM, an answer through the Service."""
 
 import json
-import math
 import re
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
-from examples.demo.models import reference_embeddings
 from examples.demo.steps import CHAT, EMBEDDINGS, OPERATOR_NAMESPACE, QUESTION
 from examples.demo.talk import ANSWER_TOKENS
 from tests.cluster.progress import wait_until
@@ -18,24 +15,17 @@ from tests.platform import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
-
 
 def client(platform: Platform, name: str) -> OpenAI:
     return OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=120, max_retries=0)
 
 
-def cosine(left: Sequence[float], right: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(left, right, strict=True)) / (math.hypot(*left) * math.hypot(*right))
-
-
-def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform) -> None:
-    platform.wish("fables", CHAT)
-    row = platform.wait_for("fables", "Serving")
-    assert "http://fables.default.svc/v1" in row
-    with client(platform, "fables") as api:
+def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform, fables: str) -> None:
+    row = platform.wait_for(fables, "Serving")
+    assert f"http://{fables}.default.svc/v1" in row
+    with client(platform, fables) as api:
         stream = api.chat.completions.create(
-            model="fables",
+            model=fables,
             messages=[{"role": "user", "content": QUESTION}],
             max_tokens=ANSWER_TOKENS,
             temperature=0,
@@ -47,17 +37,16 @@ def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform) -> None:
     said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert "grapes" in said
     assert chunks[-1].usage is not None
-    assert names == ["fables", CHAT]
-    status = platform.get("gm", "fables")["status"]
+    assert names == [fables, CHAT]
+    status = platform.get("gm", fables)["status"]
     assert status["measured"]["engineVersion"].startswith("0.32.0")
     assert status["measured"]["kvTokens"] > 0
-    assert platform.pods("fables")[0]["metadata"]["labels"]["genmodel.dev/commit"] == status["model"]["commit"][:12]
-    assert_hardened(platform, "fables")
-    assert_learnt(platform, status)
-    platform.delete("fables")
+    assert platform.pods(fables)[0]["metadata"]["labels"]["genmodel.dev/commit"] == status["model"]["commit"][:12]
+    assert_hardened(platform, fables)
+    assert_learnt(platform, fables, status)
 
 
-def assert_learnt(platform: Platform, status: dict[str, Any]) -> None:
+def assert_learnt(platform: Platform, name: str, status: dict[str, Any]) -> None:
     """What the engine measured is kept, and the same model is planned with it before any pod of it starts."""
 
     def kept() -> list[dict[str, Any]]:
@@ -78,7 +67,7 @@ def assert_learnt(platform: Platform, status: dict[str, Any]) -> None:
     planned = platform.get("gm", "again")["status"]["plan"]
     assert f"{entry['kvTokens']} tokens in " in planned["explanation"]
     assert "as measured on " in planned["explanation"]
-    assert platform.get("gm", "fables")["status"]["plan"] == status["plan"], "a plan that serves stays as it is"
+    assert platform.get("gm", name)["status"]["plan"] == status["plan"], "a plan that serves stays as it is"
     platform.delete("again")
 
 
@@ -91,16 +80,6 @@ def assert_hardened(platform: Platform, name: str) -> None:
     assert inside.splitlines()[0] == "10001"
     assert "Read-only file system" in inside
     assert "kubernetes.io" not in inside
-
-
-def test_embeddings_equal_the_reference_library(platform: Platform) -> None:
-    platform.wish("minilm", EMBEDDINGS)
-    platform.wait_for("minilm", "Serving")
-    with client(platform, "minilm") as api:
-        found = [item.embedding for item in api.embeddings.create(model="minilm", input=TEXTS).data]
-    for mine, reference in zip(found, reference_embeddings(TEXTS), strict=True):
-        assert cosine(mine, reference) > 0.9999
-    platform.delete("minilm")
 
 
 def test_a_bad_engine_argument_is_named_where_people_look(platform: Platform) -> None:

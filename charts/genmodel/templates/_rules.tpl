@@ -60,6 +60,13 @@
   verbs: [list, watch]
 {{- end -}}
 
+{{/* Events about the operator's own pod, such as that of a policy that does not hold. */}}
+{{- define "genmodel.ownRules" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
+
 {{/* What running servers measured is kept in one ConfigMap, written by server-side apply: patch, and create of that name. */}}
 {{- define "genmodel.measurementRules" -}}
 - apiGroups: [""]
@@ -95,6 +102,12 @@
     {{- include "genmodel.namespacedRules" . | nindent 4 }}
     {{- end }}
     {{- include "genmodel.nodeRules" . | nindent 4 }}
+{{- if and .Values.watchNamespaces (not (has $own .Values.watchNamespaces)) }}
+- name: {{ $name }}-own
+  namespace: {{ $own }}
+  rules:
+    {{- include "genmodel.ownRules" . | nindent 4 }}
+{{- end }}
 - name: {{ $name }}-measurements
   namespace: {{ default $own .Values.measurements.namespace }}
   rules:

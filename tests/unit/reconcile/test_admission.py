@@ -1,6 +1,7 @@
 """The policy in a reconcile: new models are refused, those that run are reported and left alone."""
 
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -194,12 +195,24 @@ def limited(limit: int, others: int, **spec: Any) -> Context:
     return ctx
 
 
-async def test_a_model_takes_its_devices() -> None:
-    ctx = limited(8, 2, replicas=3)
-    frozen(ctx, count=2)
-    await hold(ctx)
-    assert granted(ctx) == 2 + 6
-    assert ctx.current is not None
+@pytest.mark.parametrize(
+    ("limit", "others", "replicas", "count", "want_replicas"),
+    [
+        pytest.param(8, 2, 3, 2, 3, id="there is room"),
+        pytest.param(8, 3, 5, 2, 2, id="there is room for some replicas"),
+        pytest.param(0, 0, 1, 0, 1, id="on CPU it has no devices"),
+    ],
+)
+async def test_a_new_model_takes_the_devices_for_which_there_is_room(
+    limit: int, others: int, replicas: int, count: int, want_replicas: int
+) -> None:
+    ctx = limited(limit, others, replicas=replicas)
+    new = frozen(ctx, count=count)
+    with nullcontext() if want_replicas == replicas else pytest.raises(Stalled):
+        await hold(ctx)
+    assert ctx.current is new
+    assert ctx.model.spec.replicas == want_replicas
+    assert granted(ctx) == others + want_replicas * count
 
 
 async def test_a_new_model_for_which_there_is_no_room_is_not_made() -> None:
@@ -211,16 +224,6 @@ async def test_a_new_model_for_which_there_is_no_room_is_not_made() -> None:
     assert "1 x 2 devices are too many: the namespace team-a may have 4" in caught.value.message
     assert ctx.current is None
     assert granted(ctx) == 3
-
-
-async def test_a_new_model_gets_as_many_replicas_as_there_is_room_for() -> None:
-    ctx = limited(8, 3, replicas=5)
-    frozen(ctx, count=2)
-    with pytest.raises(Stalled):
-        await hold(ctx)
-    assert ctx.current is not None
-    assert ctx.model.spec.replicas == 2
-    assert granted(ctx) == 3 + 4
 
 
 async def test_scaling_beyond_the_limit_keeps_what_runs() -> None:
@@ -304,13 +307,6 @@ async def test_scaling_while_the_wish_cannot_be_resolved_is_no_way_around_the_li
     await hold(ctx)
     assert ctx.model.spec.replicas == 3
     assert granted(ctx) == 1 + 3
-
-
-async def test_a_model_on_cpu_has_no_devices() -> None:
-    ctx = limited(0, 0)
-    frozen(ctx, count=0)
-    await hold(ctx)
-    assert ctx.current is not None
 
 
 async def test_a_suspended_model_gives_its_devices_back() -> None:
