@@ -49,24 +49,48 @@ def parse_facts(
     ``documents`` the parsed JSON files of ``DOCUMENTS`` by path; ``headers`` the safetensors header
     of each file of ``header_paths``. Raises ``Refused``.
     """
-    repository, commit = str(info["id"]), str(info["sha"])
     check_servable(info=info, tree=tree, documents=documents)
+    tensors = _tensors(str(info["id"]), select_files(tree, documents), documents, headers)
+    return _facts(info, tree, documents, tensors, origin="Hub")
+
+
+def facts_of_tensors(
+    *,
+    info: Mapping[str, Any],
+    tree: Sequence[RepoFile],
+    documents: Mapping[str, Any],
+    tensors: Sequence[Tensor],
+    origin: str,
+) -> ModelFacts:
+    """Return the facts of files whose headers were checked where they are, at ``origin``; raises ``Refused``."""
+    check_servable(info=info, tree=tree, documents=documents)
+    _check_unique(str(info["id"]), tensors)
+    return _facts(info, tree, documents, tensors, origin=origin)
+
+
+def _facts(
+    info: Mapping[str, Any],
+    tree: Sequence[RepoFile],
+    documents: Mapping[str, Any],
+    tensors: Sequence[Tensor],
+    *,
+    origin: str,
+) -> ModelFacts:
+    repository = str(info["id"])
     config: Mapping[str, Any] = documents[CONFIG]
-    files = select_files(tree, documents)
-    tensors = _tensors(repository, files, documents, headers)
     tasks = _tasks(info, documents)
     length = _context(repository, documents)
     quantization = _quantization(documents)
     license_name, license_source = _license(info)
     return ModelFacts(
         repository=repository,
-        commit=commit,
+        commit=str(info["sha"]),
         architecture=config["architectures"][0],
         model_type=config["model_type"],
         task=tasks[0],
         tasks=tasks,
         config=config,
-        files=tuple(files),
+        files=tuple(select_files(tree, documents)),
         tensors=tuple(tensors),
         parameters=sum(prod(tensor.shape) for tensor in tensors),
         weights_bytes=sum(tensor.size_bytes for tensor in tensors),
@@ -76,7 +100,7 @@ def parse_facts(
         license=license_name,
         gated=bool(info.get("gated")),
         has_chat_template=_has_chat_template(tree, documents),
-        provenance=_provenance(length, license_source, quantization=quantization),
+        provenance=_provenance(length, license_source, quantization=quantization, origin=origin),
     )
 
 
@@ -281,10 +305,12 @@ def _has_chat_template(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -
     return any(file.path in _CHAT_TEMPLATES for file in tree)
 
 
-def _provenance(length: ContextLength, license_source: str, *, quantization: Mapping[str, Any]) -> dict[str, str]:
+def _provenance(
+    length: ContextLength, license_source: str, *, quantization: Mapping[str, Any], origin: str
+) -> dict[str, str]:
     headers = "safetensors headers"
     sources = {
-        "commit": "Hub",
+        "commit": origin,
         "architecture": CONFIG,
         "model_type": CONFIG,
         "tasks": f"{CONFIG}, {MODULES}, pipeline tag",
@@ -294,7 +320,7 @@ def _provenance(length: ContextLength, license_source: str, *, quantization: Map
         "weights_bytes": headers,
         "stored_precision": "quantisation settings" if quantization else headers,
         "max_context": length.source,
-        "gated": "Hub",
+        "gated": origin,
         "has_chat_template": f"{TOKENIZER_CONFIG}, file list",
     }
     return sources | ({"license": license_source} if license_source else {})
