@@ -141,6 +141,7 @@ def test_a_model_from_a_claim_is_inspected_served_and_inspected_again_when_asked
     world.start_operator()
     world.until_quiet()
     assert inspections(world, team) == before, "a restart reads nothing again"
+    assert world.written() == {}, "and writes nothing"
 
     fill(good, llama_files(seed=1) | {"config.json": llama_files()["config.json"] + b"\n"})
     changed = check_source(good, digest)
