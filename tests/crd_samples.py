@@ -41,6 +41,14 @@ def _claim(**claim: Any) -> dict[str, Any]:
     return manifest(cache={"persistentVolumeClaim": claim})
 
 
+def _source(**claim: Any) -> dict[str, Any]:
+    return manifest(source=_on_claim(**claim))
+
+
+def _on_claim(**claim: Any) -> dict[str, Any]:
+    return {"persistentVolumeClaim": {"claimName": "models", **claim}}
+
+
 def _hub_secret(**reference: str) -> dict[str, Any]:
     return _hub(tokenSecretRef=reference)
 
@@ -160,6 +168,48 @@ SAMPLES = [
         "must be an address such as",
         _hub(endpoint="http://hub.mirror.svc:8080/api"),
         _hub(endpoint="https://me:secret@huggingface.co"),
+    ),
+    RuleSample(
+        ".spec.source",
+        "hub and persistentVolumeClaim are two places",
+        manifest(source={"hub": {"endpoint": "http://hub.mirror.svc"}}),
+        manifest(source={"hub": {"endpoint": "http://hub.mirror.svc"}, **_on_claim()}),
+    ),
+    RuleSample(
+        ".spec.source.persistentVolumeClaim.claimName",
+        "must be the name of a claim",
+        _source(claimName="team-a.models"),
+        _source(claimName="Models"),
+    ),
+    RuleSample(
+        ".spec.source.persistentVolumeClaim.path",
+        "must be a folder's path on the volume",
+        _source(path="llama/v3.1"),
+        _source(path="/llama"),
+    ),
+    RuleSample(
+        ".spec.source.persistentVolumeClaim.path",
+        "must be a path without '..'",
+        _source(path="llama/.hidden"),
+        _source(path="llama/../other"),
+    ),
+    RuleSample(
+        ".spec",
+        "cache is for weights that are downloaded",
+        _source(),
+        manifest(source=_on_claim(), cache={"persistentVolumeClaim": {}}),
+    ),
+    RuleSample(
+        ".spec",
+        "revision is a branch, tag or commit on a Hub",
+        manifest(source=_on_claim(), revision="main"),
+        manifest(source=_on_claim(), revision="v2"),
+    ),
+    RuleSample(
+        ".spec",
+        "updatePolicy Follow follows a branch on a Hub",
+        manifest(source=_on_claim(), updatePolicy="Pinned"),
+        manifest(source=_on_claim(), updatePolicy="Follow"),
     ),
     RuleSample(
         ".spec.cache.persistentVolumeClaim",

@@ -218,7 +218,7 @@ def _resolved(model: GenerativeModel, world: World) -> list[_Verdict]:
     message = explain(
         Reason.RESOLVED,
         repository=world.model.repository,
-        revision=model.spec.revision,
+        revision=source.words if (source := model.spec.claim_source) else model.spec.revision,
         commit=world.model.commit,
     )
     return [_Verdict(ConditionType.MODEL_RESOLVED, ConditionStatus.TRUE, Reason.RESOLVED, message)]

@@ -1,7 +1,7 @@
-"""Command line of the runtime: ``prepare`` in the init container, ``serve`` beside the engine, ``fetch`` in a Job.
+"""Command line of the runtime: ``prepare`` in the init container, ``serve`` beside the engine.
 
-Everything a pod sets comes from the environment; the options below are only for running outside a
-pod, where its paths and ports belong to somebody else.
+``fetch`` and ``inspect`` run in Jobs. Everything a pod sets comes from the environment; the options below are only for
+running outside a pod, where its paths and ports belong to somebody else.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genmodel_runtime.contract import ExitCode, RuntimeReason
-from genmodel_runtime.settings import Overrides, SettingsError, prepare_settings, serve_settings
+from genmodel_runtime.settings import Overrides, SettingsError, inspect_settings, prepare_settings, serve_settings
 from genmodel_runtime.termination import Failure, report_failure
 
 
@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> int:
             return _prepare(overrides)
         if options.command == "fetch":
             return _fetch(overrides)
+        if options.command == "inspect":
+            return _inspect(overrides)
         return _serve(engine_args, overrides)
     except SettingsError as error:
         failure = Failure(RuntimeReason.CONTRACT_MISMATCH, str(error), ExitCode.NEEDS_A_PERSON)
@@ -56,6 +58,13 @@ def _fetch(overrides: Overrides) -> int:
     return fetch_shared(settings, wanted)
 
 
+def _inspect(overrides: Overrides) -> int:
+    settings = inspect_settings(os.environ, overrides)
+    from genmodel_runtime.inspection import inspect_source  # noqa: PLC0415 - each command loads its own half
+
+    return inspect_source(settings)
+
+
 def _serve(engine_args: Sequence[str], overrides: Overrides) -> int:
     settings = serve_settings(os.environ, tuple(engine_args), overrides)
     from genmodel_runtime.supervise import serve  # noqa: PLC0415 - each command loads its own half
@@ -79,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     outside.add_argument("--port", type=int, help="port of /livez, /readyz, /status and /metrics")
     commands.add_parser("prepare", parents=[outside], help="install the runtime and fetch the weights")
     commands.add_parser("fetch", parents=[outside], help="bring the weights to a volume that several pods share")
+    commands.add_parser("inspect", parents=[outside], help="tell what a model on a user's own volume is")
     serving = commands.add_parser("serve", parents=[outside], help="run the engine; its arguments follow --")
     serving.add_argument("--engine-port", type=int, help="port that the engine is told to listen on")
     serving.add_argument("--propagation-seconds", type=float, help="pause between SIGTERM and the drain")

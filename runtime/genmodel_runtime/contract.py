@@ -35,7 +35,7 @@ TERMINATION_LOG_MAX_BYTES = 4096
 USER_ID = 10001
 """User, group and fsGroup of every process in a model's pod."""
 
-WEIGHTS_FETCH, WEIGHTS_PRESENT = "Fetch", "Present"
+WEIGHTS_FETCH, WEIGHTS_PRESENT, WEIGHTS_MOUNTED = "Fetch", "Present", "Mounted"
 """Values of ``Env.WEIGHTS``."""
 
 # Drain and probes ----------------------------------------------------------------------------
@@ -86,7 +86,10 @@ class Env(str, Enum):
     STALL_SECONDS = "GENMODEL_STALL_SECONDS"
     DRAIN_SECONDS = "GENMODEL_DRAIN_SECONDS"
     WEIGHTS = "GENMODEL_WEIGHTS"
-    """``Fetch`` (as without it): this container brings the weights. ``Present``: a Job brings them to the volume."""
+    """``Fetch`` (as without it): this container brings the weights. ``Present``: a Job brings them to the volume.
+    ``Mounted``: a user's own files are mounted, and the commit is the digest of them."""
+    SOURCE_PATH = "GENMODEL_SOURCE_PATH"
+    """For ``inspect``: the model's folder on the volume; empty: the volume's root."""
     IN_USE = "GENMODEL_IN_USE"
     """JSON object for the sweep of a shared volume: ``serving`` and ``kept`` commits, ``asOf`` seconds since 1970."""
     LIMITS = "GENMODEL_LIMITS"
@@ -133,6 +136,9 @@ class RuntimeReason(str, Enum):
     VOLUME_FULL = "VolumeFull"
     VOLUME_NOT_WRITABLE = "VolumeNotWritable"
     WEIGHTS_INCOMPLETE = "WeightsIncomplete"
+    SOURCE_EMPTY = "SourceEmpty"
+    SOURCE_INVALID = "SourceInvalid"
+    SOURCE_CHANGED = "SourceChanged"
     CONTRACT_MISMATCH = "ContractMismatch"
     BAD_ENGINE_ARGUMENT = "BadEngineArgument"
     ENGINE_UNSUPPORTED_ARCHITECTURE = "EngineUnsupportedArchitecture"

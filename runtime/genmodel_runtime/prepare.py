@@ -13,6 +13,7 @@ from genmodel_runtime.present import wait_for_weights
 from genmodel_runtime.proxies import without_proxy
 from genmodel_runtime.settings import PrepareSettings
 from genmodel_runtime.signals import on_end_signals
+from genmodel_runtime.source import check_source
 from genmodel_runtime.state import RuntimeState
 from genmodel_runtime.termination import Failure, report_failure
 from genmodel_runtime.volume import Volume, VolumeBroken, is_complete
@@ -49,6 +50,8 @@ def _prepare(settings: PrepareSettings, state: RuntimeState) -> Failure | None:
     volume = Volume(settings.paths.models_dir, settings.commit)
     try:
         say(f"the runtime is in {install_runtime(settings.paths.runtime_dir)}")
+        if settings.is_mounted:
+            return check_source(volume.model_dir, settings.commit)
         if is_complete(volume, settings):
             say(f"{settings.repository} at {settings.commit} is complete on the volume")
             return None

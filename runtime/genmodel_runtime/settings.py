@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genmodel_runtime import contract
-from genmodel_runtime.contract import WEIGHTS_FETCH, WEIGHTS_PRESENT, Env
+from genmodel_runtime.contract import WEIGHTS_FETCH, WEIGHTS_MOUNTED, WEIGHTS_PRESENT, Env
 from genmodel_runtime.drain import QUIET_SECONDS
 from genmodel_runtime.limits import Limits, read_limits
 
@@ -26,6 +26,7 @@ ENGINE_MODULES = {
 _REPOSITORY = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ALLOWED = ("Pickle", "RemoteCode")
+_WAYS = (WEIGHTS_FETCH, WEIGHTS_PRESENT, WEIGHTS_MOUNTED)
 
 
 class SettingsError(ValueError):
@@ -82,6 +83,8 @@ class PrepareSettings:
     longest_pause_seconds: float = 60
     fetches: bool = True
     """False: a Job brings the weights to a shared volume, and the Hub is never asked here."""
+    is_mounted: bool = False
+    """True: a user's own files are mounted, and ``commit`` is the digest that they must have."""
     present_seconds: float = 600
     """How long weights that another pod brings are waited for."""
     present_poll_seconds: float = 2
@@ -91,6 +94,14 @@ class PrepareSettings:
         """What is allowed, in the contract's words."""
         chosen = (self.allow_pickle, self.allow_remote_code)
         return tuple(name for name, is_allowed in zip(_ALLOWED, chosen, strict=True) if is_allowed)
+
+
+@dataclass(frozen=True)
+class InspectSettings:
+    """Which folder of the volume ``inspect`` reads: ``path`` below the place of models, empty for all of it."""
+
+    path: str
+    paths: PodPaths = field(default_factory=PodPaths)
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,18 @@ def prepare_settings(environ: Mapping[str, str], overrides: Overrides) -> Prepar
         token_path=Path(token_path) if token_path else None,
         paths=overrides.paths,
         port=contract.RUNTIME_PORT if overrides.port is None else overrides.port,
-        fetches=_fetches(environ),
+        fetches=_weights(environ) == WEIGHTS_FETCH,
+        is_mounted=_weights(environ) == WEIGHTS_MOUNTED,
     )
+
+
+def inspect_settings(environ: Mapping[str, str], overrides: Overrides) -> InspectSettings:
+    """Return the settings of ``inspect``; raises ``SettingsError``."""
+    check_contract(environ)
+    path = environ.get(Env.SOURCE_PATH.value, "")
+    if path.startswith("/") or ".." in path.split("/"):
+        raise SettingsError(f"{Env.SOURCE_PATH.value}: {path!r} leaves the volume")
+    return InspectSettings(path=path, paths=overrides.paths)
 
 
 def serve_settings(environ: Mapping[str, str], engine_args: tuple[str, ...], overrides: Overrides) -> ServeSettings:
@@ -240,12 +261,12 @@ def _allowed(environ: Mapping[str, str]) -> frozenset[str]:
     return found
 
 
-def _fetches(environ: Mapping[str, str]) -> bool:
+def _weights(environ: Mapping[str, str]) -> str:
     # Pods that older operators made do not say.
     text = environ.get(Env.WEIGHTS.value, WEIGHTS_FETCH)
-    if text not in (WEIGHTS_FETCH, WEIGHTS_PRESENT):
-        raise SettingsError(f"{Env.WEIGHTS.value}: {text!r} is neither {WEIGHTS_FETCH} nor {WEIGHTS_PRESENT}")
-    return text == WEIGHTS_FETCH
+    if text not in _WAYS:
+        raise SettingsError(f"{Env.WEIGHTS.value}: {text!r} is none of {', '.join(_WAYS)}")
+    return text
 
 
 def _names(environ: Mapping[str, str]) -> tuple[str, ...]:

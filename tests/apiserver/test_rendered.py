@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def golden_objects() -> Iterator[Any]:
     """Yield the golden objects, without the owner that does not exist here."""
-    for name in ("gpu", "cpu", "claim", "closed"):
+    for name in ("gpu", "cpu", "claim", "source", "closed"):
         for found in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text()):
             found["metadata"].pop("ownerReferences", None)
             found["metadata"]["namespace"] = NAMESPACE

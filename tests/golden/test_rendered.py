@@ -65,6 +65,8 @@ AMD_SETTINGS = Settings(
 
 CLAIM_MODEL = a_model(cache={"persistentVolumeClaim": {"storageClassName": "fast"}})
 
+SOURCE_MODEL = a_model(source={"persistentVolumeClaim": {"claimName": "models", "path": "mistral-7b"}})
+
 CLOSED_MODEL = a_model(
     access={
         "apiKeysSecretRef": {"name": "team-keys"},
@@ -97,6 +99,15 @@ CASES = [
         "claim", CLAIM_MODEL, some_facts(), ServedTask.GENERATE, a_gpu_plan(), Settings(), id="weights on a claim"
     ),
     pytest.param(
+        "source",
+        SOURCE_MODEL,
+        some_facts(),
+        ServedTask.GENERATE,
+        a_gpu_plan(),
+        Settings(),
+        id="files on a claim of the user's",
+    ),
+    pytest.param(
         "closed",
         CLOSED_MODEL,
         some_facts(),
@@ -107,7 +118,7 @@ CASES = [
     ),
     pytest.param("cpu", CPU_MODEL, CPU_FACTS, ServedTask.EMBED, a_cpu_plan(), CPU_SETTINGS, id="embeddings on CPU"),
 ]
-NAMES = ("gpu", "amd", "claim", "closed", "cpu")
+NAMES = ("gpu", "amd", "claim", "source", "closed", "cpu")
 PARAMETERS = ("name", "model", "facts", "task", "plan", "settings")
 
 

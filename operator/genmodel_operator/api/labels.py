@@ -14,6 +14,7 @@ MANAGED_BY = "genmodel-operator"
 
 COMPONENT_SERVER = "server"
 COMPONENT_FETCH = "fetch"
+COMPONENT_INSPECT = "inspect"
 
 MODEL = f"{GROUP}/model"
 """Name of the owning GenerativeModel; on every child and pod."""

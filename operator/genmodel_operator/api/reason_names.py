@@ -16,6 +16,8 @@ class Reason(StrEnum):
     MODEL_GATED = "ModelGated"
     MODEL_DISABLED = "ModelDisabled"
     REVISION_NOT_FOUND = "RevisionNotFound"
+    SOURCE_CLAIM_NOT_FOUND = "SourceClaimNotFound"
+    INSPECTING = "Inspecting"
     TOKEN_REJECTED = "TokenRejected"
     TOKEN_SECRET_MISSING = "TokenSecretMissing"
     TOKEN_SECRET_FORBIDDEN = "TokenSecretForbidden"

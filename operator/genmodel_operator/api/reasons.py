@@ -58,6 +58,12 @@ TABLE: dict[str, ReasonInfo] = {
         "spec.revision: {repository} has no branch, tag or commit {revision}",
         "set spec.revision to one that exists; the default is main",
     ),
+    Reason.SOURCE_CLAIM_NOT_FOUND: ReasonInfo(
+        _PERSON,
+        "spec.source.persistentVolumeClaim.claimName: the claim {claim} {detail}",
+        "create it in the namespace {namespace} and put the model's files on its volume",
+    ),
+    Reason.INSPECTING: ReasonInfo(_PROGRESS, "a pod reads what is in {folder}"),
     Reason.TOKEN_REJECTED: ReasonInfo(
         _PERSON,
         "the Hub at {endpoint} does not accept the token in the Secret {secret}",

@@ -24,6 +24,24 @@ RUNTIME_TABLE: dict[str, ReasonInfo] = {
         _PERSON, "{message}", "the volume must be writable for user and group 10001"
     ),
     RuntimeReason.WEIGHTS_INCOMPLETE: ReasonInfo(_PROGRESS, "{message}", "they are downloaded again by themselves"),
+    RuntimeReason.SOURCE_EMPTY: ReasonInfo(
+        _PERSON,
+        "{message}",
+        "put config.json and the safetensors files there, or correct spec.source.persistentVolumeClaim.path; it is "
+        "looked at again within five minutes",
+    ),
+    RuntimeReason.SOURCE_INVALID: ReasonInfo(
+        _PERSON,
+        "{message}",
+        "put it right on the volume; it is looked at again within five minutes, or at once when the annotation "
+        "genmodel.dev/update changes (genmodel update)",
+    ),
+    RuntimeReason.SOURCE_CHANGED: ReasonInfo(
+        _PERSON,
+        "{message}",
+        "to serve the new files change the annotation genmodel.dev/update (genmodel update), else put the old ones "
+        "back; pods that serve go on with what they have loaded",
+    ),
     RuntimeReason.CONTRACT_MISMATCH: ReasonInfo(
         _PERSON, "{message}", "operator and runtime are of different releases: use one image for both"
     ),

@@ -16,6 +16,7 @@ from genmodel_operator.api.v1alpha1_access import Access, SecretKeyRef, SecretRe
 from genmodel_operator.api.v1alpha1_cache import Cache, ClaimCache
 from genmodel_operator.api.v1alpha1_network import LabelSelector, NetworkPeer, SelectorOperator, SelectorRequirement
 from genmodel_operator.api.v1alpha1_pod_template import PodTemplate, PodTemplateMetadata
+from genmodel_operator.api.v1alpha1_source import ClaimSource, HubSource, Source
 from genmodel_operator.api.v1alpha1_status import (
     CacheStatus,
     Condition,
@@ -45,6 +46,7 @@ __all__ = [
     "Cache",
     "CacheStatus",
     "ClaimCache",
+    "ClaimSource",
     "Condition",
     "ConditionStatus",
     "ConditionType",
@@ -140,33 +142,6 @@ class UpdatePolicy(StrEnum):
 
     PINNED = "Pinned"
     FOLLOW = "Follow"
-
-
-class HubSource(ApiModel):
-    """A Hugging Face Hub, or a server that speaks its protocol."""
-
-    endpoint: (
-        Annotated[
-            str,
-            Field(max_length=512),
-            matches(
-                r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?",
-                "must be an address such as https://huggingface.co or http://hub.mirror.svc:8080, "
-                "without user and password; a token belongs into tokenSecretRef",
-            ),
-        ]
-        | None
-    ) = None
-    """Base URL of the Hub; absent: the operator's default. Example: http://hub.mirror.svc:8080"""
-    token_secret_ref: SecretKeyRef | None = None
-    """Access token for gated and private repositories; absent: the Secret genmodel-hub-token, if there is one."""
-
-
-class Source(ApiModel):
-    """Where the model's files come from."""
-
-    hub: HubSource | None = None
-    """From a Hugging Face Hub; absent: the operator's default Hub."""
 
 
 class Context(ApiModel):
@@ -272,6 +247,9 @@ class Engine(ApiModel):
     """Environment variables added to the engine's container."""
 
 
+_NOT_ON_CLAIM = "!has(self.source) || !has(self.source.persistentVolumeClaim)"
+
+
 class GenerativeModelSpec(ApiModel):
     """What is to be served. Only ``model`` is required."""
 
@@ -281,6 +259,24 @@ class GenerativeModelSpec(ApiModel):
             "|| !has(self.accelerator.kind) || self.accelerator.kind != 'CPU'",
             "kvCachePrecision FP8 needs a GPU; set accelerator.kind to GPU or Auto, or leave kvCachePrecision out",
             lambda it: it.kv_cache_precision != KVCachePrecision.FP8 or it.accelerator.kind != AcceleratorKind.CPU,
+        ),
+        Rule(
+            f"{_NOT_ON_CLAIM} || !has(self.cache)",
+            "cache is for weights that are downloaded; with source.persistentVolumeClaim leave it out, since the files "
+            "are served from that claim",
+            lambda it: it.claim_source is None or it.cache is None,
+        ),
+        Rule(
+            f"{_NOT_ON_CLAIM} || !has(self.revision) || self.revision == 'main'",
+            "revision is a branch, tag or commit on a Hub; with source.persistentVolumeClaim leave it out, and name "
+            "the folder in path",
+            lambda it: it.claim_source is None or it.revision == "main",
+        ),
+        Rule(
+            f"{_NOT_ON_CLAIM} || !has(self.updatePolicy) || self.updatePolicy != 'Follow'",
+            "updatePolicy Follow follows a branch on a Hub; with source.persistentVolumeClaim leave it out, and set "
+            "the annotation genmodel.dev/update when the files are new",
+            lambda it: it.claim_source is None or it.update_policy is not UpdatePolicy.FOLLOW,
         ),
     )
 
@@ -299,7 +295,8 @@ class GenerativeModelSpec(ApiModel):
             lambda it: not it.endswith(".git"),
         ),
     ]
-    """Hub repository as org/name, for example mistralai/Mistral-7B-Instruct-v0.3."""
+    """Hub repository as org/name, for example mistralai/Mistral-7B-Instruct-v0.3; with another source the name under
+    which the files are served."""
     revision: Annotated[
         str,
         Field(max_length=255),
@@ -341,6 +338,11 @@ class GenerativeModelSpec(ApiModel):
     """A part of a pod template, laid over the operator's own last; what would break the model's pods is refused."""
     suspend: bool = False
     """True serves nothing and keeps everything, whatever replicas says."""
+
+    @property
+    def claim_source(self) -> ClaimSource | None:
+        """The claim that a user filled with the model's files, None where they come from a Hub."""
+        return self.source.persistent_volume_claim if self.source else None
 
     @property
     def desired_replicas(self) -> int:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from genmodel_operator.api.base import ApiModel, Rule, matches
 
-_OBJECT_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+OBJECT_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 
 
 class ClaimCache(ApiModel):
@@ -25,7 +25,7 @@ class ClaimCache(ApiModel):
         Annotated[
             str,
             Field(max_length=253),
-            matches(_OBJECT_NAME, "must be the name of a claim: lower case letters, digits, '-' and '.'"),
+            matches(OBJECT_NAME, "must be the name of a claim: lower case letters, digits, '-' and '.'"),
         ]
         | None
     ) = None
@@ -35,7 +35,7 @@ class ClaimCache(ApiModel):
         Annotated[
             str,
             Field(max_length=253),
-            matches(_OBJECT_NAME, "must be the name of a StorageClass; see kubectl get storageclasses"),
+            matches(OBJECT_NAME, "must be the name of a StorageClass; see kubectl get storageclasses"),
         ]
         | None
     ) = None

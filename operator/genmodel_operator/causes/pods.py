@@ -7,13 +7,15 @@ from genmodel_operator.api import labels
 from genmodel_operator.causes.cause import Object
 from genmodel_runtime.contract import PREPARE_CONTAINER, SERVER_CONTAINER
 
+_JOBS = (labels.COMPONENT_FETCH, labels.COMPONENT_INSPECT)
+
 
 def is_ready(pod: Object) -> bool:
     """Return whether the pod answers and is not on its way out; one that is over keeps its conditions.
 
-    The pod of a download has no probe: the kubelet calls it ready as soon as it runs, and it never answers anybody.
+    The pod of a Job has no probe: the kubelet calls it ready as soon as it runs, and it never answers anybody.
     """
-    if (pod["metadata"].get("labels") or {}).get(labels.COMPONENT_KEY) == labels.COMPONENT_FETCH:
+    if (pod["metadata"].get("labels") or {}).get(labels.COMPONENT_KEY) in _JOBS:
         return False
     if pod["metadata"].get("deletionTimestamp") or pod.get("status", {}).get("phase") in ("Failed", "Succeeded"):
         return False

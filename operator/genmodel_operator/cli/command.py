@@ -129,8 +129,10 @@ def _facts_fetcher(settings: "Settings", environ: Environ) -> "FetchFacts":
 
     async def fetch(model: "GenerativeModel") -> "Found":
         from genmodel_operator.cli.hub import fetch_facts, hub_endpoint
+        from genmodel_operator.cli.input import refuse_claim_source
         from genmodel_operator.cli.plan import Found
 
+        refuse_claim_source(model, "give a folder with the same files: genmodel plan ./FOLDER -f FILE")
         hub = model.spec.source.hub if model.spec.source else None
         endpoint = hub_endpoint(hub.endpoint if hub else None, settings=settings, environ=environ)
         fetched = fetch_facts(

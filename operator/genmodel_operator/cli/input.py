@@ -47,6 +47,15 @@ def read_models(filename: str, namespace: str | None) -> list[GenerativeModel]:
     return [parse_model(document, filename=filename, namespace=namespace) for document in found]
 
 
+def refuse_claim_source(model: GenerativeModel, otherwise: str) -> None:
+    """Raise ``CommandError`` where the files are on a claim, which no command reads; ``otherwise`` is the way out."""
+    source = model.spec.claim_source
+    if source is not None:
+        raise CommandError(
+            f"spec.source.persistentVolumeClaim: the files are in {source.words}, which only pods can read; {otherwise}"
+        )
+
+
 def read_documents(filename: str) -> list[Any]:
     """Return the documents of a YAML or JSON file; raise ``CommandError`` where it is neither."""
     text = read_text(filename)

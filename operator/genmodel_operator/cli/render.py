@@ -13,7 +13,7 @@ from genmodel_operator.cli.decide import decide
 from genmodel_operator.cli.described import Hardware
 from genmodel_operator.cli.facts_file import read_facts
 from genmodel_operator.cli.hub import fetch_facts, hub_endpoint
-from genmodel_operator.cli.input import NOTHING_FITS, CommandError, read_models
+from genmodel_operator.cli.input import NOTHING_FITS, CommandError, read_models, refuse_claim_source
 from genmodel_operator.cli.nodes import ReadCluster, survey_nodes
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.resources import build_all
@@ -84,6 +84,7 @@ def _check_repository(model: GenerativeModel, facts: ModelFacts | None, request:
 
 
 async def _facts_of(model: GenerativeModel, settings: Settings, environ: Mapping[str, str]) -> ModelFacts:
+    refuse_claim_source(model, "give --facts FILE, which genmodel facts REPO writes for the same model on a Hub")
     hub = model.spec.source.hub if model.spec.source else None
     endpoint = hub_endpoint(hub.endpoint if hub else None, settings=settings, environ=environ)
     return await fetch_facts(

@@ -147,7 +147,7 @@ async def follow(ctx: Context) -> None:
 async def check(ctx: Context) -> None:
     """Ask for the branch where it is time, and say what is known; nothing about it ever fails a reconcile."""
     branches, pinned, spec = ctx.tools.branches, ctx.commit, ctx.model.spec
-    if branches is None or pinned is None or is_commit(spec.revision):
+    if branches is None or pinned is None or is_commit(spec.revision) or spec.claim_source is not None:
         return
     wish = _wish(ctx)
     if branches.seconds_left(_key(ctx), wish, spec.update_policy) <= 0:

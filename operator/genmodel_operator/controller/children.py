@@ -51,7 +51,8 @@ async def gather(ctx: Context) -> None:
     ctx.jobs = {str(found["metadata"]["name"]): found for found in await _read(ctx, JOB)}
     pods = await _read(ctx, POD)
     ctx.pods = [pod for pod in pods if revision_of(pod)]
-    ctx.fetchers = [pod for pod in pods if _is_fetcher(pod)]
+    ctx.fetchers = _of_component(pods, labels.COMPONENT_FETCH)
+    ctx.inspectors = _of_component(pods, labels.COMPONENT_INSPECT)
 
 
 async def gather_live(ctx: Context) -> None:
@@ -112,8 +113,8 @@ def revision_of(found: Mapping[str, Any]) -> str:
     return str(found["metadata"].get("labels", {}).get(labels.REVISION, ""))
 
 
-def _is_fetcher(pod: Mapping[str, Any]) -> bool:
-    return bool(pod["metadata"].get("labels", {}).get(labels.COMPONENT_KEY) == labels.COMPONENT_FETCH)
+def _of_component(pods: list[Object], component: str) -> list[Object]:
+    return [pod for pod in pods if pod["metadata"].get("labels", {}).get(labels.COMPONENT_KEY) == component]
 
 
 def _serving(service: Object | None) -> str | None:

@@ -127,8 +127,9 @@ class Context:
         is_unprotected: a policy could not be written, so no new pods are made.
         deployments: our live Deployments by revision id.
         pods: live server pods.
-        jobs: our live download Jobs by name.
+        jobs: our live Jobs by name.
         fetchers: pods of download Jobs.
+        inspectors: pods of Jobs that read a user's claim.
         claim: the live claim of a new revision.
         weights: how far the weights of ``current`` are, where they are on a claim.
         runtimes: runtime status documents by pod name.
@@ -164,6 +165,7 @@ class Context:
     pods: list[Object] = field(default_factory=list)
     jobs: dict[str, Object] = field(default_factory=dict)
     fetchers: list[Object] = field(default_factory=list)
+    inspectors: list[Object] = field(default_factory=list)
     claim: Claim | None = None
     weights: Weights | None = None
     runtimes: dict[str, Object] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import StepError
 from genmodel_operator.kube.errors import KubeError
 from genmodel_operator.kube.kinds import NETWORK_POLICY
-from genmodel_operator.resources.network import build_network_policies
+from genmodel_operator.resources.network import build_inspection_policies, build_network_policies
 from genmodel_operator.resources.revision import Revision
 
 
@@ -26,15 +26,17 @@ async def protect(ctx: Context) -> None:
 
 
 def _wanted(ctx: Context) -> list[Object]:
+    inspections = build_inspection_policies(ctx.model, ctx.tools.settings)
     revisions = _to_protect(ctx)
     if not revisions:
-        return []
-    return build_network_policies(
+        return inspections
+    policies = build_network_policies(
         ctx.model,
         ctx.tools.settings,
-        servers_fetch=any(revision.fetch is None for revision in revisions),
+        servers_fetch=any(revision.servers_fetch for revision in revisions),
         jobs_fetch=any(revision.fetch is not None for revision in revisions),
     )
+    return [*policies, *inspections]
 
 
 def _to_protect(ctx: Context) -> list[Revision]:

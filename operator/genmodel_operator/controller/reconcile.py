@@ -15,7 +15,7 @@ from genmodel_operator.api.v1alpha1 import (
     GenerativeModelStatus,
     ModelStatus,
 )
-from genmodel_operator.controller import children, network, steps, weights
+from genmodel_operator.controller import children, inspection, network, steps, weights
 from genmodel_operator.controller.admission import hold
 from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
@@ -61,6 +61,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (OBSERVE, observe),
     (OBSERVE, look_closer),
     (WEIGHTS, weights.mend),
+    (WEIGHTS, inspection.collect),
     (OBSERVE, learn),
     (OBSERVE, tell_of_updates),
     (OBSERVE, tell_of_vulnerabilities),

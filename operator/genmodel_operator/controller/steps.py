@@ -8,6 +8,7 @@ from genmodel_operator.api.reasons import Reason
 from genmodel_operator.controller.admission import admit_gated, admit_repository, admit_wish
 from genmodel_operator.controller.context import Context
 from genmodel_operator.controller.errors import Stalled, Waiting
+from genmodel_operator.controller.inspection import inspect
 from genmodel_operator.controller.learn import known_corrections
 from genmodel_operator.engines import engine_for
 from genmodel_operator.engines.architectures import supports
@@ -17,7 +18,7 @@ from genmodel_operator.hub.facts import ModelFacts, Refused, choose_task
 from genmodel_operator.kube.errors import Forbidden, NotFound
 from genmodel_operator.kube.kinds import SECRET
 from genmodel_operator.resources.pod_patch import PodTemplateError
-from genmodel_operator.resources.revision import Revision, freeze, inputs_hash, inputs_of
+from genmodel_operator.resources.revision import Revision, freeze, inputs_hash, inputs_of, source_revision
 from genmodel_operator.sizing.configured import plan_policy
 from genmodel_operator.sizing.plan import Misfit, plan_serving
 
@@ -39,16 +40,16 @@ async def match(ctx: Context) -> None:
 
     The commit stays the one that this repository and branch were resolved to first.
     """
-    repository, source_revision = ctx.model.spec.model, ctx.model.spec.revision
-    ctx.commit = pinned_commit(repository, source_revision, ctx.revisions) or _served_commit(ctx)
+    repository, wished = ctx.model.spec.model, source_revision(ctx.model)
+    ctx.commit = pinned_commit(repository, wished, ctx.revisions) or _served_commit(ctx)
     if ctx.commit is not None:
         ctx.current = frozen_at(ctx, ctx.commit)
 
 
-def pinned_commit(repository: str, source_revision: str, revisions: list[Revision]) -> str | None:
+def pinned_commit(repository: str, wished: str, revisions: list[Revision]) -> str | None:
     """Return the commit that a branch, tag or commit was resolved to before; newest revision first."""
     for revision in revisions:
-        if revision.model.repository == repository and revision.source_revision == source_revision:
+        if revision.model.repository == repository and revision.source_revision == wished:
             return revision.model.commit
     return None
 
@@ -69,15 +70,17 @@ def frozen_at(ctx: Context, commit: str) -> Revision | None:
     """Return the frozen revision with the wished inputs; it remembers the branch that it was wished by."""
     wanted = inputs_hash(inputs_of(ctx.model, commit))
     found = next((revision for revision in ctx.revisions if revision.hash == wanted), None)
-    return found and replace(found, source_revision=ctx.model.spec.revision)
+    return found and replace(found, source_revision=source_revision(ctx.model))
 
 
 async def resolve(ctx: Context) -> None:
-    """Ask the Hub what the model is, unless a frozen revision told already."""
+    """Ask the Hub, or the user's own volume, what the model is, unless a frozen revision told already."""
     if ctx.current is not None:
         return
     admit_wish(ctx)
-    facts = await _ask_hub(ctx, ctx.commit or ctx.model.spec.revision)
+    facts = await _read_facts(ctx)
+    if facts is None:
+        return
     admit_repository(ctx, facts)
     try:
         ctx.task = choose_task(facts, ctx.model.spec.task)
@@ -86,6 +89,13 @@ async def resolve(ctx: Context) -> None:
     _refuse(supports(facts))
     ctx.facts, ctx.commit = facts, facts.commit
     ctx.current = frozen_at(ctx, facts.commit)
+
+
+async def _read_facts(ctx: Context) -> ModelFacts | None:
+    source = ctx.model.spec.claim_source
+    if source is not None:
+        return await inspect(ctx, source)
+    return await _ask_hub(ctx, ctx.commit or ctx.model.spec.revision)
 
 
 async def _ask_hub(ctx: Context, revision: str) -> ModelFacts:

@@ -1,21 +1,31 @@
 """Weights on a claim: the claim, one download Job for each commit, and what the pods that serve wait for."""
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes import Cause, is_ready
-from genmodel_operator.causes.pods import condition, container_status
+from genmodel_operator.causes.pods import container_status
 from genmodel_operator.causes.weights import Weights, failed_before, last_failure, told_reason
 from genmodel_operator.controller import children
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled
+from genmodel_operator.controller.inspection import is_inspection, source_claim
+from genmodel_operator.controller.jobs import (
+    SOON_SECONDS,
+    annotation,
+    condition_time,
+    create_job,
+    drop_job,
+    is_complete,
+    pods_of,
+    seconds_since,
+)
 from genmodel_operator.kube.cache import ChildCache
-from genmodel_operator.kube.errors import AlreadyExists, Forbidden, Invalid, NotFound
-from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT, JOB
+from genmodel_operator.kube.errors import NotFound
+from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT
 from genmodel_operator.resources.job import build_job, job_name, with_failure, with_generation, with_in_use
 from genmodel_operator.resources.revision import Revision, revision_from_object
 from genmodel_operator.resources.storage import Claim, build_claim, claim_of, is_for_one_node
@@ -27,19 +37,22 @@ RETRY_SECONDS = 300.0
 """How long after a failure the download is tried again where nobody changed anything."""
 TOKEN_RETRY_SECONDS = 60.0
 """The same where a token was refused: a mended one is not seen otherwise, since Secrets are not watched."""
-SOON_SECONDS = 2.0
 
 
 async def find_claim(ctx: Context) -> None:
     """Read the claim that a new revision will use: its access modes are part of the pods."""
-    if ctx.current is None:
+    if ctx.current is None and ctx.model.spec.claim_source is None:
         ctx.claim = await _live_claim(ctx)
 
 
 async def bring(ctx: Context) -> None:
     """Have the weights of the desired revision brought to its claim, and give up what nobody waits for."""
     await _collect(ctx)
-    revision = ctx.current
+    revision, source = ctx.current, ctx.model.spec.claim_source
+    if revision is not None and source is not None:
+        given, _ = await source_claim(ctx, source)
+        ctx.weights = Weights(given.name, is_kept=False, is_complete=True, is_for_one_node=given.is_for_one_node)
+        return
     if revision is None or revision.fetch is None or ctx.is_unprotected:
         return
     job = ctx.jobs.get(job_name(ctx.name, revision.model.commit))
@@ -52,7 +65,7 @@ async def bring(ctx: Context) -> None:
     ctx.weights = Weights(
         claim.name,
         is_kept=claim.is_ours,
-        is_complete=_is_complete(job),
+        is_complete=is_complete(job),
         is_for_one_node=is_for_one_node(revision.template),
         pods=_pods_of(ctx, job),
         failed_before=failed_before(job),
@@ -73,7 +86,7 @@ async def mend(ctx: Context) -> None:
     job = ctx.jobs.get(job_name(ctx.name, revision.model.commit))
     since = str((job or {}).get("status", {}).get("completionTime") or "")
     if job is not None and any(_misses_weights(ctx, pod, since) for pod in children.own_pods(ctx, revision.id)):
-        await _drop(ctx, job)
+        await drop_job(ctx, job)
         ctx.look_again(SOON_SECONDS)
 
 
@@ -140,47 +153,37 @@ async def _job(ctx: Context, revision: Revision, job: Object | None, claim_uid: 
         if not _is_spent(ctx, job, wanted):
             return job
         before = _failure_to_tell(ctx, job, wanted)
-        await _drop(ctx, job)
+        await drop_job(ctx, job)
     told = with_in_use(wanted, await _in_use(ctx, revision, claim_uid))
     told = with_generation(told, ctx.model.metadata.generation)
     if before is not None:
         told = with_failure(told, before.reason.value, before.message)
-    try:
-        job = await ctx.tools.client.create(JOB, told)
-    except AlreadyExists:
-        # The one that was just deleted, or one that the cache has not seen: both are news in a moment.
-        ctx.look_again(SOON_SECONDS)
-        return await children.read_live(ctx, JOB, wanted["metadata"]["name"])
-    except (Invalid, Forbidden) as error:
-        raise children.refusal(ctx, JOB, wanted, error) from error
-    ctx.tools.cache.put(JOB, job)
-    ctx.jobs[job["metadata"]["name"]] = job
-    return job
+    return await create_job(ctx, told)
 
 
 def _failure_to_tell(ctx: Context, job: Object, wanted: Object) -> Cause | None:
     """Return why a Job failed that is made anew as it was: nobody changed anything, so that it may fail again."""
-    is_same = _annotation(job, labels.DESIRED_HASH) == _annotation(wanted, labels.DESIRED_HASH)
-    if not is_same or _condition_time(job, "Failed") is None:
+    is_same = annotation(job, labels.DESIRED_HASH) == annotation(wanted, labels.DESIRED_HASH)
+    if not is_same or condition_time(job, "Failed") is None:
         return None
     return last_failure(_pods_of(ctx, job)) or failed_before(job)
 
 
 def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:
     """Return whether a Job has to make place for another one of its name."""
-    if _is_complete(job):
-        return _annotation(job, labels.CLAIM_UID) != _annotation(wanted, labels.CLAIM_UID)
-    if _annotation(job, labels.DESIRED_HASH) != _annotation(wanted, labels.DESIRED_HASH):
+    if is_complete(job):
+        return annotation(job, labels.CLAIM_UID) != annotation(wanted, labels.CLAIM_UID)
+    if annotation(job, labels.DESIRED_HASH) != annotation(wanted, labels.DESIRED_HASH):
         return True
-    failed_at = _condition_time(job, "Failed")
+    failed_at = condition_time(job, "Failed")
     if failed_at is None:
         return False
     cause = last_failure(_pods_of(ctx, job))
     denied = cause is not None and cause.reason is RuntimeReason.ACCESS_DENIED
     # Not what status has observed: a change may come between a pod's end and that of its Job.
-    if _annotation(job, labels.GENERATION) not in (None, str(ctx.model.metadata.generation)):
+    if annotation(job, labels.GENERATION) not in (None, str(ctx.model.metadata.generation)):
         return True
-    left = (TOKEN_RETRY_SECONDS if denied else RETRY_SECONDS) - _seconds_since(ctx, failed_at)
+    left = (TOKEN_RETRY_SECONDS if denied else RETRY_SECONDS) - seconds_since(ctx, failed_at)
     if left > 0:
         ctx.look_again(left)
     return left <= 0
@@ -212,42 +215,11 @@ async def _collect(ctx: Context) -> None:
     known = [revision for revision in (*ctx.revisions, ctx.current) if revision is not None and revision.fetch]
     names = {job_name(ctx.name, revision.model.commit) for revision in known}
     wanted = job_name(ctx.name, ctx.current.model.commit) if ctx.current is not None and ctx.current.fetch else None
-    for name, job in list(ctx.jobs.items()):
-        is_idle = ctx.current is not None and name != wanted and not _is_complete(job)
+    for name, job in [(name, job) for name, job in ctx.jobs.items() if not is_inspection(job)]:
+        is_idle = ctx.current is not None and name != wanted and not is_complete(job)
         if is_idle or (ctx.current is not None and name not in names):
-            await _drop(ctx, job)
-
-
-async def _drop(ctx: Context, job: Object) -> None:
-    await children.delete(ctx, JOB, job)
-    ctx.jobs.pop(job["metadata"]["name"], None)
+            await drop_job(ctx, job)
 
 
 def _pods_of(ctx: Context, job: Object | None) -> list[Object]:
-    """Return the Job's pods; one of an earlier Job of its name is on its way out."""
-    uid = (job or {}).get("metadata", {}).get("uid")
-    return [pod for pod in ctx.fetchers if uid in _owner_uids(pod)] if uid else []
-
-
-def _owner_uids(pod: Object) -> Iterable[str]:
-    return [str(owner.get("uid")) for owner in pod["metadata"].get("ownerReferences") or []]
-
-
-def _is_complete(job: Object | None) -> bool:
-    return job is not None and _condition_time(job, "Complete") is not None
-
-
-def _condition_time(job: Object, kind: str) -> str | None:
-    """Return when a condition of the Job became true, None where it is not."""
-    found = condition(job, kind)
-    return str(found.get("lastTransitionTime") or "") if found is not None and found["status"] == "True" else None
-
-
-def _seconds_since(ctx: Context, stamp: str) -> float:
-    now = datetime.fromisoformat(ctx.tools.now())
-    return (now - datetime.fromisoformat(stamp)).total_seconds() if stamp else 0.0
-
-
-def _annotation(found: Object, key: str) -> str | None:
-    value = (found["metadata"].get("annotations") or {}).get(key)
-    return None if value is None else str(value)
+    return pods_of(ctx.fetchers, job)

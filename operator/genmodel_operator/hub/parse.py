@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.hub.context_length import ContextLength, NoLength, context_length, text_config
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor, served_as_nothing
-from genmodel_operator.hub.remote_code import naming_file
+from genmodel_operator.hub.remote_code import naming_file, refuse_unpinned
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import InvalidHeader, read_header, stored_precision
 from genmodel_runtime.selection import WEIGHT_INDEX, indexed_shards, wanted_paths, weight_paths
@@ -50,19 +51,47 @@ def parse_facts(
     ``documents`` the parsed JSON files of ``DOCUMENTS`` by path; ``headers`` the safetensors header
     of each file of ``header_paths``. Raises ``Refused``.
     """
-    repository, commit = str(info["id"]), str(info["sha"])
+    repository = str(info["id"])
     check_servable(info=info, tree=tree, documents=documents)
-    config: Mapping[str, Any] = documents[CONFIG]
     remote_code = naming_file(repository, [file.path for file in tree], documents)
     files = select_files(tree, documents, has_code=bool(remote_code))
     tensors = _tensors(repository, files, documents, headers)
+    return replace(_facts(info, files, tree, documents, tensors, origin="Hub"), remote_code=remote_code)
+
+
+def facts_of_tensors(
+    *,
+    info: Mapping[str, Any],
+    tree: Sequence[RepoFile],
+    documents: Mapping[str, Any],
+    tensors: Sequence[Tensor],
+    origin: str,
+) -> ModelFacts:
+    """Return the facts of files whose headers were checked where they are, at ``origin``; raises ``Refused``."""
+    refuse_unpinned(str(info["id"]), documents, place=origin)
+    check_servable(info=info, tree=tree, documents=documents)
+    _check_unique(str(info["id"]), tensors)
+    return _facts(info, select_files(tree, documents), tree, documents, tensors, origin=origin)
+
+
+def _facts(
+    info: Mapping[str, Any],
+    files: Sequence[RepoFile],
+    tree: Sequence[RepoFile],
+    documents: Mapping[str, Any],
+    tensors: Sequence[Tensor],
+    *,
+    origin: str,
+) -> ModelFacts:
+    repository = str(info["id"])
+    config: Mapping[str, Any] = documents[CONFIG]
     tasks = _tasks(info, documents)
     length = _context(repository, documents)
     quantization = _quantization(documents)
     license_name, license_source = _license(info)
     return ModelFacts(
         repository=repository,
-        commit=commit,
+        commit=str(info["sha"]),
         architecture=config["architectures"][0],
         model_type=config["model_type"],
         task=tasks[0],
@@ -78,8 +107,7 @@ def parse_facts(
         license=license_name,
         gated=bool(info.get("gated")),
         has_chat_template=_has_chat_template(tree, documents),
-        remote_code=remote_code,
-        provenance=_provenance(length, license_source, quantization=quantization),
+        provenance=_provenance(length, license_source, quantization=quantization, origin=origin),
     )
 
 
@@ -283,10 +311,12 @@ def _has_chat_template(tree: Sequence[RepoFile], documents: Mapping[str, Any]) -
     return any(file.path in _CHAT_TEMPLATES for file in tree)
 
 
-def _provenance(length: ContextLength, license_source: str, *, quantization: Mapping[str, Any]) -> dict[str, str]:
+def _provenance(
+    length: ContextLength, license_source: str, *, quantization: Mapping[str, Any], origin: str
+) -> dict[str, str]:
     headers = "safetensors headers"
     sources = {
-        "commit": "Hub",
+        "commit": origin,
         "architecture": CONFIG,
         "model_type": CONFIG,
         "tasks": f"{CONFIG}, {MODULES}, pipeline tag",
@@ -296,7 +326,7 @@ def _provenance(length: ContextLength, license_source: str, *, quantization: Map
         "weights_bytes": headers,
         "stored_precision": "quantisation settings" if quantization else headers,
         "max_context": length.source,
-        "gated": "Hub",
+        "gated": origin,
         "has_chat_template": f"{TOKENIZER_CONFIG}, file list",
         "remote_code": f"auto_map of {CONFIG} and {TOKENIZER_CONFIG}",
     }

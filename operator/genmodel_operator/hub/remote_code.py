@@ -24,6 +24,14 @@ def naming_file(repository: str, paths: Sequence[str], documents: Mapping[str, A
     return found[0][0] if found else ""
 
 
+def refuse_unpinned(repository: str, documents: Mapping[str, Any], *, place: str) -> None:
+    """Raise ``Refused`` where code is named, and lies at a place whose commit says nothing of what is in files."""
+    for file in NAMING_FILES:
+        document = documents.get(file)
+        if isinstance(document, Mapping) and document.get("auto_map"):
+            raise Refused(Reason.REMOTE_CODE_ELSEWHERE, repository=repository, file=file, place=place)
+
+
 def _references(auto_map: object) -> Iterator[object]:
     """Yield what is named as classes; for a tokenizer that can be a list, with null for a variant that is not there."""
     if isinstance(auto_map, Mapping):

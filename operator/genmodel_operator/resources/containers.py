@@ -13,6 +13,7 @@ from genmodel_operator.resources.volumes import (
     prepare_mounts,
     server_mounts,
 )
+from genmodel_operator.settings import Settings
 from genmodel_runtime.contract import (
     HTTP_PORT,
     HTTP_PORT_NAME,
@@ -51,7 +52,7 @@ def prepare_container(pod: PodInputs) -> dict[str, Any]:
         "env": prepare_env(pod),
         "resources": _prepare_resources(pod),
         "volumeMounts": prepare_mounts(pod),
-        **_common(pod),
+        **container_defaults(pod.settings),
     }
 
 
@@ -68,13 +69,14 @@ def server_container(pod: PodInputs) -> dict[str, Any]:
         "resources": _server_resources(pod),
         "volumeMounts": server_mounts(pod),
         **probes(startup_seconds(pod.facts, pod.settings)),
-        **_common(pod),
+        **container_defaults(pod.settings),
     }
 
 
-def _common(pod: PodInputs) -> dict[str, Any]:
+def container_defaults(settings: Settings) -> dict[str, Any]:
+    """Return what all our containers have: the restricted Pod Security Standard, and their last words."""
     return {
-        "imagePullPolicy": pod.settings.engines.pull_policy,
+        "imagePullPolicy": settings.engines.pull_policy,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,

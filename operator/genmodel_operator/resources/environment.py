@@ -20,6 +20,7 @@ from genmodel_runtime.contract import (
     TMP_DIR,
     TOKEN_DIR,
     TOKEN_KEY,
+    WEIGHTS_MOUNTED,
     WEIGHTS_PRESENT,
     Env,
 )
@@ -63,7 +64,9 @@ def request_limits(limits: LimitSettings) -> str:
 def prepare_env(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the environment of ``prepare``: the only container that knows the Hub, where it fetches."""
     if not pod.fetches:
-        return _entries(contract_env(pod) | {Env.WEIGHTS.value: WEIGHTS_PRESENT, "HOME": TMP_DIR})
+        mounted = pod.claim is not None and pod.claim.is_source
+        way = WEIGHTS_MOUNTED if mounted else WEIGHTS_PRESENT
+        return _entries(contract_env(pod) | {Env.WEIGHTS.value: way, "HOME": TMP_DIR})
     hub = pod.model.spec.source.hub if pod.model.spec.source else None
     own = {
         "HF_ENDPOINT": hub.endpoint if hub and hub.endpoint else pod.settings.hub.endpoint,

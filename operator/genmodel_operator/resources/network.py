@@ -31,6 +31,16 @@ def fetch_policy_name(model_name: str) -> str:
     return f"{model_name}-fetch"
 
 
+def build_inspection_policies(model: GenerativeModel, settings: Settings) -> list[dict[str, Any]]:
+    """Return the policy of the pods that read a user's claim, which reach nobody and are reached by nobody.
+
+    None where the settings turn policies off, or the model's files come from a Hub.
+    """
+    if not settings.network.policies or model.spec.claim_source is None:
+        return []
+    return [_policy(model, f"{model.metadata.name}-inspect", labels.COMPONENT_INSPECT, [], [])]
+
+
 def build_network_policies(
     model: GenerativeModel, settings: Settings, *, servers_fetch: bool, jobs_fetch: bool
 ) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def _container(before: Object, after: Object, at: str, resource: str) -> Iterato
     for probe in _PROBES:
         if _map(before.get(probe)).get("httpGet") != _map(after.get(probe)).get("httpGet"):
             yield f"{at}.{probe}", "the runtime answers the probes; only their times can be changed"
-    for path in _MOUNTS:
+    for path in _our_mounts(before, after):
         if _mount(before, path) != _mount(after, path):
             yield f"{at}.volumeMounts[{path}]", "the runtime, the weights and the API keys are there"
     for name in _changed_variables(before, after):
@@ -103,6 +103,12 @@ def _ports(after: Object) -> Iterator[tuple[str, str]]:
 
 def _named(template: Object, field: str, name: str) -> Object:
     return next((entry for entry in _entries(template["spec"], field) if entry.get("name") == name), {})
+
+
+def _our_mounts(*containers: Object) -> list[str]:
+    """Return the places that are ours, and those below the models' that are mounted in any of the containers."""
+    mounted = [str(mount.get("mountPath")) for container in containers for mount in _entries(container, "volumeMounts")]
+    return [*_MOUNTS, *dict.fromkeys(path for path in mounted if path.startswith(f"{MODELS_DIR}/"))]
 
 
 def _mount(container: Object, path: str) -> Object | None:

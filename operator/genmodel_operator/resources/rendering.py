@@ -14,7 +14,7 @@ from genmodel_operator.resources.hashing import sha256_of
 from genmodel_operator.resources.names import served_names
 from genmodel_operator.resources.pod import PodInputs, build_pod_template
 from genmodel_operator.resources.pod_contract import with_pod_template
-from genmodel_operator.resources.storage import OWN_DISK, Place, claim_of
+from genmodel_operator.resources.storage import OWN_DISK, Place, claim_of, serving_place
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
 
@@ -78,7 +78,6 @@ def render(
 
 def fingerprint(model: GenerativeModel, task: ServedTask, plan: ServingPlan, settings: Settings) -> str:
     """Return what tells renderings of the same wish and plan apart, in hex; the engine image is not part of it."""
-    claim = claim_of(model)
-    place = Place(claim, fetches=claim is None)
+    place = serving_place(claim_of(model))
     template = render(model, _SAMPLE, task, plan, settings, revision_id=_ID, engine_image=_IMAGE, place=place)
     return sha256_of(template)[:FINGERPRINT_LENGTH]

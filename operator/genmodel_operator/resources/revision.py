@@ -17,7 +17,7 @@ from genmodel_operator.resources.fetch_pod import fetch_pod_template
 from genmodel_operator.resources.hashing import canonical_json, sha256_of
 from genmodel_operator.resources.names import child_metadata, child_name
 from genmodel_operator.resources.rendering import fingerprint, render
-from genmodel_operator.resources.storage import Claim, Place, claim_name, claim_of
+from genmodel_operator.resources.storage import Claim, Place, claim_name, claim_of, serving_place
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan, plan_from_json, plan_to_json
 
@@ -41,7 +41,7 @@ class Revision:
         hash: SHA-256 of the inputs.
         inputs: the spec fields that a user set and that reach the pod, the commit, the update annotation.
         number: counts up with each new revision of a model.
-        source_revision: the branch, tag or commit that was resolved to the commit; the last one where several were;
+        source_revision: what was resolved to the commit, see ``source_revision``; the last one where several were;
             empty where somebody took that annotation away.
         model: what the repository holds at that commit.
         plan: how it is served.
@@ -66,6 +66,16 @@ class Revision:
     overridden: tuple[str, ...]
     rendering: str = ""
     fetch: dict[str, Any] | None = None
+
+    @property
+    def is_on_source(self) -> bool:
+        """Whether its pods serve files that a user put on a claim."""
+        return bool((self.inputs["spec"].get("source") or {}).get("persistentVolumeClaim"))
+
+    @property
+    def servers_fetch(self) -> bool:
+        """Whether its pods bring their weights themselves."""
+        return self.fetch is None and not self.is_on_source
 
 
 def inputs_of(model: GenerativeModel, commit: str) -> dict[str, Any]:
@@ -131,16 +141,27 @@ def freeze(
         hash=full_hash,
         inputs=inputs,
         number=number,
-        source_revision=model.spec.revision,
+        source_revision=source_revision(model),
         model=model_status(facts, task),
         plan=plan,
         engine_image=image,
         engine_name=engine.name,
-        template=rendered(Place(claim, fetches=claim is None)),
+        template=rendered(serving_place(claim)),
         overridden=(*overridden_args(model.spec.engine.args)[1], *overridden_env(model.spec.engine.env)[1]),
         rendering=fingerprint(model, task, plan, settings),
-        fetch=None if claim is None else _fetch(model, facts.commit, claim, rendered(Place(claim))),
+        fetch=None if claim is None or claim.is_source else _fetch(model, facts.commit, claim, rendered(Place(claim))),
     )
+
+
+def source_revision(model: GenerativeModel) -> str:
+    """Return what is resolved to a commit: a branch, tag or commit; for a claim the folder, and when it was last read.
+
+    Neither a branch nor a tag has a colon in its name.
+    """
+    source = model.spec.claim_source
+    if source is None:
+        return model.spec.revision
+    return f"claim:{source.claim_name}/{source.path or ''}:{model.metadata.annotations.get(labels.UPDATE, '')}"
 
 
 def _fetch(model: GenerativeModel, commit: str, claim: Claim, template: dict[str, Any]) -> dict[str, Any]:

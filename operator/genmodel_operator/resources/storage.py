@@ -26,11 +26,15 @@ class Claim:
         name: of the PersistentVolumeClaim.
         is_ours: the operator creates it.
         access_modes: what its volume allows.
+        is_source: a user filled it with the model's files; nothing is ever written to it.
+        path: the folder of a source with the model's files; empty: the volume's root.
     """
 
     name: str
     is_ours: bool
     access_modes: tuple[str, ...] = (READ_WRITE_ONCE,)
+    is_source: bool = False
+    path: str = ""
 
     @property
     def label(self) -> str:
@@ -62,8 +66,13 @@ class Place:
 OWN_DISK = Place()
 
 
+def serving_place(claim: Claim | None) -> Place:
+    """Return where pods that serve have their weights: what is on a claim is never fetched by them."""
+    return Place(claim, fetches=claim is None)
+
+
 def claim_name(model: GenerativeModel) -> str | None:
-    """Return the name of the model's claim, None where each pod has its weights for itself."""
+    """Return the name of the claim that weights are brought to, None where there is none."""
     wanted = model.spec.cache.persistent_volume_claim if model.spec.cache else None
     if wanted is None:
         return None
@@ -72,11 +81,14 @@ def claim_name(model: GenerativeModel) -> str | None:
 
 def claim_of(model: GenerativeModel, live: Mapping[str, Any] | None = None) -> Claim | None:
     """Return the model's claim with the access modes of the live one; without it, those that we would ask for."""
+    modes = tuple((live or {}).get("spec", {}).get("accessModes") or (READ_WRITE_ONCE,))
+    source = model.spec.claim_source
+    if source is not None:
+        return Claim(source.claim_name, is_ours=False, access_modes=modes, is_source=True, path=source.path or "")
     wanted = model.spec.cache.persistent_volume_claim if model.spec.cache else None
     name = claim_name(model)
     if wanted is None or name is None:
         return None
-    modes = tuple((live or {}).get("spec", {}).get("accessModes") or (READ_WRITE_ONCE,))
     return Claim(name, wanted.claim_name is None, modes)
 
 

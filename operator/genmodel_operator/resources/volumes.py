@@ -4,6 +4,7 @@ from typing import Any
 
 from genmodel_operator.api.quantity import format_gib
 from genmodel_operator.resources.pod_inputs import PodInputs
+from genmodel_operator.resources.storage import Claim
 from genmodel_runtime.contract import (
     CA_DIR,
     CA_KEY,
@@ -25,7 +26,8 @@ LOGS_GIB = 1
 READABLE_BY_GROUP = 0o440
 KEYS_VOLUME = "api-keys"
 CA_VOLUME = "ca"
-OWN_VOLUMES = ("runtime", "weights", KEYS_VOLUME)
+WEIGHTS_VOLUME = "weights"
+OWN_VOLUMES = ("runtime", WEIGHTS_VOLUME, KEYS_VOLUME)
 """Volumes that a user's part of the pod template cannot change."""
 
 
@@ -35,7 +37,7 @@ def volumes(pod: PodInputs) -> list[dict[str, Any]]:
         _empty_dir("runtime", RUNTIME_GIB),
         _weights(pod),
         _empty_dir("cache", CACHE_GIB),
-        _empty_dir("tmp", TMP_GIB),
+        tmp_volume(),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": format_gib(pod.plan.shm_gib)}},
         *_key_volumes(pod),
     ]
@@ -48,13 +50,35 @@ def _way_to_the_hub(pod: PodInputs) -> list[dict[str, Any]]:
 
 def _weights(pod: PodInputs) -> dict[str, Any]:
     if pod.claim is None:
-        return _empty_dir("weights", pod.plan.ephemeral_gib)
-    return {"name": "weights", "persistentVolumeClaim": {"claimName": pod.claim.name}}
+        return _empty_dir(WEIGHTS_VOLUME, pod.plan.ephemeral_gib)
+    return source_volume(pod.claim) if pod.claim.is_source else _claim_volume(pod.claim)
+
+
+def _claim_volume(claim: Claim) -> dict[str, Any]:
+    return {"name": WEIGHTS_VOLUME, "persistentVolumeClaim": {"claimName": claim.name}}
+
+
+def source_volume(claim: Claim) -> dict[str, Any]:
+    """Return the volume of a claim that a user filled; read-only, so that the kubelet changes no owner on it."""
+    return {"name": WEIGHTS_VOLUME, "persistentVolumeClaim": {"claimName": claim.name, "readOnly": True}}
+
+
+def _weights_mount(pod: PodInputs) -> dict[str, Any]:
+    """Return where the weights are: all commits of a volume, or a user's own folder in the place of one."""
+    if pod.claim is None or not pod.claim.is_source:
+        return {"name": WEIGHTS_VOLUME, "mountPath": MODELS_DIR}
+    folder = {"subPath": pod.claim.path} if pod.claim.path else {}
+    return {"name": WEIGHTS_VOLUME, "mountPath": f"{MODELS_DIR}/{pod.facts.commit}", **folder}
 
 
 def asks_for_keys(pod: PodInputs) -> bool:
     """Return whether clients need an API key."""
     return pod.model.spec.access.api_keys_secret_ref is not None
+
+
+def tmp_volume() -> dict[str, Any]:
+    """Return the volume of temporary files."""
+    return _empty_dir("tmp", TMP_GIB)
 
 
 def _empty_dir(name: str, size_gib: float) -> dict[str, Any]:
@@ -90,7 +114,7 @@ def _authorities(pod: PodInputs) -> list[dict[str, Any]]:
 
 def prepare_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     """Return the mounts of ``prepare``: the only container that sees the token, where it fetches."""
-    weights = {"name": "weights", "mountPath": MODELS_DIR}
+    weights = _weights_mount(pod)
     return [
         {"name": "runtime", "mountPath": RUNTIME_DIR},
         weights if pod.fetches else {**weights, "readOnly": True},
@@ -111,7 +135,7 @@ def server_mounts(pod: PodInputs) -> list[dict[str, Any]]:
     keys = [{"name": KEYS_VOLUME, "mountPath": KEYS_DIR, "readOnly": True}] if asks_for_keys(pod) else []
     return [
         {"name": "runtime", "mountPath": RUNTIME_DIR, "readOnly": True},
-        {"name": "weights", "mountPath": MODELS_DIR, "readOnly": True},
+        {**_weights_mount(pod), "readOnly": True},
         {"name": "cache", "mountPath": CACHE_DIR},
         {"name": "tmp", "mountPath": TMP_DIR},
         {"name": "shm", "mountPath": SHM_DIR},

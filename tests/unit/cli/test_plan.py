@@ -223,6 +223,56 @@ def test_facts_of_another_model_are_told(tmp_path: Path, facts_file: str, capsys
         assert f"--facts {facts_file}: holds the facts of {MODEL}, not of a/b" in err
 
 
+def on_claim(folder: Path) -> str:
+    """A manifest of a model whose files are on a claim."""
+    file = folder / "model.yaml"
+    source = {"persistentVolumeClaim": {"claimName": "models", "path": "llama"}}
+    file.write_text(yaml.safe_dump(manifest("m", source=source)))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("command", "want"),
+    [
+        pytest.param("plan", "genmodel plan ./FOLDER -f FILE", id="plan"),
+        pytest.param("render", "give --facts FILE", id="render"),
+    ],
+)
+def test_files_on_a_claim_are_asked_for_in_another_way(
+    command: str, want: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        code = thread.submit(main, [command, "-f", on_claim(tmp_path), "--gpu", "l4"], OFFLINE).result()
+    said = capsys.readouterr().err
+    assert code == 2
+    assert "spec.source.persistentVolumeClaim: the files are in the folder llama of the claim models" in said
+    assert want in said
+
+
+def test_a_folder_with_the_same_files_is_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path, content in llama_files().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    code, out, err = plan(capsys, str(folder), "-f", on_claim(tmp_path), "--gpu", "l4")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == MODEL
+
+
+def test_a_claim_is_rendered_from_given_facts(
+    tmp_path: Path, facts_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["render", "-f", on_claim(tmp_path), "--facts", facts_file, "--gpu", "l4"]
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        code = thread.submit(main, arguments, OFFLINE).result()
+    objects = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert code == 0
+    assert [one["kind"] for one in objects].count("Job") == 1
+    deployment = next(one for one in objects if one["kind"] == "Deployment")
+    assert "readOnly: true" in yaml.safe_dump(deployment["spec"]["template"]["spec"]["volumes"])
+
+
 def test_an_architecture_that_the_engine_does_not_run_ends_with_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

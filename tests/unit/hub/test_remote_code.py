@@ -6,7 +6,7 @@ import pytest
 
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.hub.facts import Refused
-from genmodel_operator.hub.remote_code import naming_file
+from genmodel_operator.hub.remote_code import naming_file, refuse_unpinned
 
 PATHS = ["config.json", "tokenizer_config.json", "modeling_own.py", "tokenization_own.py"]
 
@@ -59,3 +59,23 @@ def test_code_that_cannot_be_run(file: str, reference: Any, want_reason: Reason,
     assert want_said in str(caught.value)
     assert len(str(caught.value)) < 400
     assert set(caught.value.values) == TABLE[want_reason].fields
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_code_where_the_commit_does_not_pin_files_is_refused(file: str) -> None:
+    with pytest.raises(Refused) as caught:
+        refuse_unpinned("acme/own", {file: {"auto_map": {"AutoModel": "own.Own"}}}, place="files on the claim")
+    assert caught.value.reason is Reason.REMOTE_CODE_ELSEWHERE
+    assert caught.value.values == {"repository": "acme/own", "file": file, "place": "files on the claim"}
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"config.json": {"auto_map": {}}}, id="an empty one"),
+        pytest.param({"config.json": ["auto_map"], "tokenizer_config.json": None}, id="no objects"),
+    ],
+)
+def test_without_code_nothing_is_refused(documents: dict[str, Any]) -> None:
+    refuse_unpinned("acme/own", documents, place="files on the claim")

@@ -1,7 +1,7 @@
 """The policy in a reconcile: new models are refused, those that run are reported and left alone."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest

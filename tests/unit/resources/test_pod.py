@@ -152,7 +152,8 @@ def test_contract_environment() -> None:
         "GENMODEL_ACCESS": "Open",
         "GENMODEL_LIMITS": '{"bodyBytes":33554432,"choices":16,"inputs":2048,"mediaHosts":[]}',
     }
-    assert set(want) | {"GENMODEL_WEIGHTS", "GENMODEL_IN_USE"} == {name.value for name in Env}, "two only with a claim"
+    on_claims = {"GENMODEL_WEIGHTS", "GENMODEL_IN_USE", "GENMODEL_SOURCE_PATH"}
+    assert set(want) | on_claims == {name.value for name in Env}, "three only with a claim"
     for container in (prepare_of(revision), server_of(revision)):
         assert {k: v for k, v in env_of(container).items() if k.startswith("GENMODEL_")} == want
 

@@ -109,6 +109,16 @@ def test_it_may_be_in_the_text_part() -> None:
             id="no groups",
         ),
         pytest.param(
+            {
+                "quant_method": "compressed-tensors",
+                "config_groups": {"g": {"targets": 1, "weights": {"num_bits": 4}}},
+                "ignore": ["lm_head"],
+            },
+            "InvalidRequest",
+            "config_groups.targets",
+            id="no targets",
+        ),
+        pytest.param(
             {"quant_method": "modelopt", "quant_algo": "FP5"}, "UnsupportedQuantization", "FP5", id="unknown algorithm"
         ),
     ],

@@ -63,7 +63,10 @@ def _targets(groups: Mapping[str, Any], method: str) -> Iterator[ModuleFormat]:
             continue
         found += 1
         scheme = of_weights(method, weights)
-        for target in group.get("targets") or ["Linear"]:
+        targets = group.get("targets") or ["Linear"]
+        if not isinstance(targets, list):
+            raise invalid("quantization_config.config_groups.targets", targets, "a list of modules")
+        for target in targets:
             # Names of classes ("Linear") mean every linear map.
             is_class = str(target)[:1].isupper() and "." not in str(target)
             yield ModuleFormat(EVERYTHING if is_class else str(target), scheme)

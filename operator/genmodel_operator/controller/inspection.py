@@ -1,0 +1,208 @@
+"""A model on a claim that its user filled: a Job reads what it is, since the operator cannot mount volumes.
+
+A Job goes when a revision is frozen of what it told. The folder is read again when one is needed that is not there.
+"""
+
+import asyncio
+
+from genmodel_operator.api import labels
+from genmodel_operator.api.reasons import Reason
+from genmodel_operator.api.v1alpha1 import ClaimSource
+from genmodel_operator.causes import Cause, Evidence
+from genmodel_operator.causes.cause import because
+from genmodel_operator.causes.evidence import parse_time
+from genmodel_operator.causes.first import first_cause
+from genmodel_operator.causes.pods import container_statuses
+from genmodel_operator.causes.weights import Weights, last_failure
+from genmodel_operator.controller import children
+from genmodel_operator.controller.context import Context, Object
+from genmodel_operator.controller.errors import Stalled
+from genmodel_operator.controller.evidence import news_in_seconds
+from genmodel_operator.controller.jobs import (
+    SOON_SECONDS,
+    annotation,
+    create_job,
+    drop_job,
+    ended_at,
+    is_complete,
+    pods_of,
+    seconds_since,
+)
+from genmodel_operator.hub.facts import ModelFacts, Refused
+from genmodel_operator.hub.inspection import facts_of_inspection, read_inspection
+from genmodel_operator.kube.errors import NotFound
+from genmodel_operator.kube.kinds import CLAIM, NETWORK_POLICY
+from genmodel_operator.resources.job import with_generation
+from genmodel_operator.resources.network import build_inspection_policies
+from genmodel_operator.resources.source import build_inspection_job
+from genmodel_operator.resources.storage import Claim, claim_of
+from genmodel_operator.status import RESOLVE, StepFailure
+from genmodel_runtime.contract import RuntimeReason
+
+RETRY_SECONDS = 300.0
+"""How long after a vain look the folder is looked at again where nobody asked for it."""
+
+_OF_THE_FILES = (Reason.METADATA_INVALID, Reason.NO_WEIGHTS, Reason.PICKLE_ONLY, Reason.GGUF_ONLY)
+"""What is mended on the volume, not by the choice of another repository."""
+_OVER = ("Failed", "Succeeded")
+
+
+async def inspect(ctx: Context, source: ClaimSource) -> ModelFacts | None:
+    """Return what the user's files are; None while that is not known, with the failure that says why.
+
+    Raises ``Stalled`` where they cannot be served.
+    """
+    claim, uid = await source_claim(ctx, source)
+    ctx.claim = claim
+    for policy in build_inspection_policies(ctx.model, ctx.tools.settings):
+        await children.write(ctx, NETWORK_POLICY, policy)
+    wanted = build_inspection_job(ctx.model, ctx.tools.settings, source, claim, uid)
+    for job in _jobs(ctx):
+        if job["metadata"]["name"] != wanted["metadata"]["name"]:
+            await drop_job(ctx, job)
+    made = await _job(ctx, wanted)
+    message = _last_words(ctx, made)
+    if message is None:
+        await _tell(ctx, made, source, claim)
+        return None
+    return await _facts(ctx, made, source, message)
+
+
+async def source_claim(ctx: Context, source: ClaimSource) -> tuple[Claim, str]:
+    """Return the live claim with a user's files, and its uid; raises ``Stalled`` where it cannot be used."""
+    try:
+        live = await ctx.tools.client.get(CLAIM, ctx.namespace, source.claim_name)
+    except NotFound:
+        raise _not_found(ctx, source, "does not exist") from None
+    if live["metadata"].get("deletionTimestamp"):
+        raise _not_found(ctx, source, "is being deleted, and is gone when no pod uses it any more")
+    if live.get("status", {}).get("phase") == "Lost":
+        raise _not_found(ctx, source, "has lost its volume")
+    claim, replicas = claim_of(ctx.model, live), ctx.model.spec.desired_replicas
+    if claim is None:
+        raise ValueError("the model has no claim")
+    if claim.is_for_one_pod and replicas > 1:
+        raise Stalled(Reason.CLAIM_NOT_SHAREABLE, claim=claim.name, replicas=replicas)
+    return claim, str(live["metadata"].get("uid"))
+
+
+async def collect(ctx: Context) -> None:
+    """Take away the Jobs whose result is frozen in a revision, or that nobody waits for any more."""
+    is_frozen = ctx.current is not None and not ctx.is_new(ctx.current)
+    if is_frozen or ctx.model.spec.claim_source is None:
+        for job in _jobs(ctx):
+            await drop_job(ctx, job)
+
+
+def is_inspection(job: Object) -> bool:
+    """Whether a Job of ours reads a user's claim."""
+    return bool(job["metadata"].get("labels", {}).get(labels.COMPONENT_KEY) == labels.COMPONENT_INSPECT)
+
+
+def _jobs(ctx: Context) -> list[Object]:
+    return [job for job in ctx.jobs.values() if is_inspection(job)]
+
+
+async def _job(ctx: Context, wanted: Object) -> Object | None:
+    """Return the Job; make it, or make it anew where it tells nothing of what is wished now."""
+    job = ctx.jobs.get(wanted["metadata"]["name"])
+    if job is not None:
+        if not _is_spent(ctx, job, wanted):
+            return job
+        await drop_job(ctx, job)
+    return await create_job(ctx, with_generation(wanted, ctx.model.metadata.generation))
+
+
+def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:
+    """Return whether a Job has to make place for another one of its name."""
+    if annotation(job, labels.DESIRED_HASH) != annotation(wanted, labels.DESIRED_HASH):
+        return True
+    ended = ended_at(job)
+    if ended is None:
+        return False
+    if is_complete(job) and not pods_of(ctx.inspectors, job):
+        return True
+    is_changed = annotation(job, labels.GENERATION) != str(ctx.model.metadata.generation)
+    return (is_changed or seconds_since(ctx, ended) >= RETRY_SECONDS) and _is_vain(ctx, job)
+
+
+def _is_vain(ctx: Context, job: Object) -> bool:
+    """Return whether the files could not be served as the Job found them."""
+    message = _last_words(ctx, job)
+    if message is None:
+        return True
+    try:
+        facts_of_inspection(ctx.model.spec.model, read_inspection(message))
+    except (Refused, ValueError):
+        return True
+    return False
+
+
+def _last_words(ctx: Context, job: Object | None) -> str | None:
+    """Return what the Job's pod left when it had read the folder, None where none has (yet)."""
+    for pod in pods_of(ctx.inspectors, job):
+        for container in container_statuses(pod):
+            ended = container.get("state", {}).get("terminated")
+            if ended and ended.get("exitCode") == 0:
+                return str(ended.get("message") or "")
+    return None
+
+
+async def _facts(ctx: Context, job: Object | None, source: ClaimSource, message: str) -> ModelFacts:
+    try:
+        # In a thread: a hundred thousand tensors take the better part of a second.
+        return await asyncio.to_thread(lambda: facts_of_inspection(ctx.model.spec.model, read_inspection(message)))
+    except Refused as refused:
+        _come_back(ctx, job)
+        if refused.reason not in _OF_THE_FILES:
+            raise Stalled(refused.reason, **refused.values) from refused
+        raise _invalid(source, str(refused)) from refused
+    except ValueError as error:
+        _come_back(ctx, job)
+        raise _invalid(source, str(error)) from error
+
+
+def _come_back(ctx: Context, job: Object | None) -> None:
+    """Look again when the folder is to be read once more."""
+    ended = ended_at(job) if job is not None else None
+    if ended is not None:
+        ctx.look_again(max(SOON_SECONDS, RETRY_SECONDS - seconds_since(ctx, ended)))
+
+
+async def _tell(ctx: Context, job: Object | None, source: ClaimSource, claim: Claim) -> None:
+    """Say how far the Job is, or why it does not go on, and come back when there may be news of it."""
+    pods = pods_of(ctx.inspectors, job)
+    alive = [pod for pod in pods if pod.get("status", {}).get("phase") not in _OVER]
+    evidence = await _evidence(ctx, alive)
+    cause = _cause(source, claim, pods, alive, evidence)
+    ctx.failures.append(StepFailure(RESOLVE, cause.reason, cause.message, stalled=cause.needs_person))
+    if is_complete(job):
+        # Its pod may be told of a moment later than the Job itself.
+        ctx.look_again(SOON_SECONDS)
+    else:
+        _come_back(ctx, job)
+    for pod in alive:
+        if (seconds := news_in_seconds(pod, parse_time(ctx.tools.now()))) is not None:
+            ctx.look_again(seconds)
+
+
+def _cause(source: ClaimSource, claim: Claim, pods: list[Object], alive: list[Object], evidence: Evidence) -> Cause:
+    on_claim = Weights(claim.name, is_kept=False, is_complete=False, is_for_one_node=claim.is_for_one_node)
+    now = on_claim.told_of(first_cause(None, alive, {}, evidence)) if alive else None
+    if now is not None and not now.is_progress:
+        return now
+    return last_failure(pods, evidence) or because(Reason.INSPECTING, folder=source.words)
+
+
+async def _evidence(ctx: Context, alive: list[Object]) -> Evidence:
+    if ctx.tools.evidence is None or not alive:
+        return Evidence()
+    return await ctx.tools.evidence.read(alive, {}, now=ctx.tools.now())
+
+
+def _not_found(ctx: Context, source: ClaimSource, detail: str) -> Stalled:
+    return Stalled(Reason.SOURCE_CLAIM_NOT_FOUND, claim=source.claim_name, detail=detail, namespace=ctx.namespace)
+
+
+def _invalid(source: ClaimSource, detail: str) -> Stalled:
+    return Stalled(RuntimeReason.SOURCE_INVALID, message=f"{source.words}: {detail}")
