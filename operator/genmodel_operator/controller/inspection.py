@@ -105,7 +105,11 @@ def _jobs(ctx: Context) -> list[Object]:
 
 async def _job(ctx: Context, wanted: Object) -> Object | None:
     """Return the Job; make it, or make it anew where it tells nothing of what is wished now."""
-    job = ctx.jobs.get(wanted["metadata"]["name"])
+    name = wanted["metadata"]["name"]
+    if is_complete(ctx.jobs.get(name)) and not pods_of(ctx.inspectors, ctx.jobs[name]):
+        # That its pod is gone is believed of live reads alone: the watches of Jobs and pods know nothing of each other.
+        await children.gather_live(ctx)
+    job = ctx.jobs.get(name)
     if job is not None:
         if not _is_spent(ctx, job, wanted):
             return job
