@@ -159,7 +159,7 @@ def test_a_model_from_a_claim_is_inspected_served_and_inspected_again_when_asked
 def what_is_missing_is_named(world: OperatorWorld, team: str, volume: str, kubelet: Inspector, tmp_path: Path) -> None:
     """No claim, an empty folder, and one without weights; each with what to do about it."""
     world.hub_log()
-    wish(world, team, 64)
+    wish(world, team, 80)
     world.assert_shown(
         team,
         "m",
@@ -168,8 +168,8 @@ def what_is_missing_is_named(world: OperatorWorld, team: str, volume: str, kubel
         event="Warning SourceClaimNotFound",
         row={"READY": "False"},
     )
+    # The wish stays: a Job is made anew at once for another one, and the kubelet of the test answers each only once.
     a_claim(world.cluster.kubectl, team, "models", storage_class=volume)
-    wish(world, team, 80)
     kubelet.next()
     world.wait_for(team, "m", "Inspecting")
     world.until(
