@@ -295,6 +295,27 @@ async def test_why_it_is_not_known_yet(pods: list[Object], want: Any, want_stall
     assert [(failure.reason, failure.stalled) for failure in ctx.failures] == [(want, want_stalled)]
 
 
+@pytest.mark.parametrize(
+    ("pods", "wished", "want"),
+    [
+        pytest.param([failed()], model(), RuntimeReason.SOURCE_EMPTY, id="it failed"),
+        pytest.param([succeeded(told(config={}))], model(), RuntimeReason.SOURCE_INVALID, id="files that are wrong"),
+        pytest.param([failed()], model(generation=2), Reason.INSPECTING, id="another wish"),
+    ],
+)
+async def test_another_try_tells_why_the_one_before_it_was_in_vain(pods: list[Object], wished: Any, want: Any) -> None:
+    kind = "Failed" if pods[0]["status"]["phase"] == "Failed" else "Complete"
+    client = Client(claim())
+    ctx = context(client, job(kind, at=LONG_AGO), pods=pods, wished=wished)
+    assert await run(ctx) is None
+    (again,) = client.made(JOB)
+    assert [failure.reason for failure in ctx.failures] == [want]
+    assert (labels.FAILED_BEFORE in again["metadata"]["annotations"]) is (want is not Reason.INSPECTING)
+    later = context(client, again, wished=wished)
+    assert await run(later) is None
+    assert [failure.reason for failure in later.failures] == [want], "also when its pod is on its way"
+
+
 async def test_a_pod_that_finds_no_place_beside_the_others_says_so() -> None:
     waiting = pod("Pending")
     waiting["status"]["conditions"] = [
