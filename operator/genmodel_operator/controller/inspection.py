@@ -13,7 +13,7 @@ from genmodel_operator.causes.cause import because
 from genmodel_operator.causes.evidence import parse_time
 from genmodel_operator.causes.first import first_cause
 from genmodel_operator.causes.pods import container_statuses
-from genmodel_operator.causes.weights import Weights, last_failure
+from genmodel_operator.causes.weights import Weights, failed_before, last_failure
 from genmodel_operator.controller import children
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled
@@ -32,7 +32,7 @@ from genmodel_operator.hub.facts import ModelFacts, Refused
 from genmodel_operator.hub.inspection import facts_of_inspection, read_inspection
 from genmodel_operator.kube.errors import NotFound
 from genmodel_operator.kube.kinds import CLAIM, NETWORK_POLICY
-from genmodel_operator.resources.job import with_generation
+from genmodel_operator.resources.job import with_failure, with_generation
 from genmodel_operator.resources.network import build_inspection_policies
 from genmodel_operator.resources.source import build_inspection_job
 from genmodel_operator.resources.storage import Claim, claim_of
@@ -60,7 +60,7 @@ async def inspect(ctx: Context, source: ClaimSource) -> ModelFacts | None:
     for job in _jobs(ctx):
         if job["metadata"]["name"] != wanted["metadata"]["name"]:
             await drop_job(ctx, job)
-    made = await _job(ctx, wanted)
+    made = await _job(ctx, source, wanted)
     message = _last_words(ctx, made)
     if message is None:
         await _tell(ctx, made, source, claim)
@@ -103,17 +103,24 @@ def _jobs(ctx: Context) -> list[Object]:
     return [job for job in ctx.jobs.values() if is_inspection(job)]
 
 
-async def _job(ctx: Context, wanted: Object) -> Object | None:
+async def _job(ctx: Context, source: ClaimSource, wanted: Object) -> Object | None:
     """Return the Job; make it, or make it anew where it tells nothing of what is wished now."""
-    job = ctx.jobs.get(wanted["metadata"]["name"])
+    name = wanted["metadata"]["name"]
+    if is_complete(ctx.jobs.get(name)) and not pods_of(ctx.inspectors, ctx.jobs[name]):
+        # That its pod is gone is believed of live reads alone: the watches of Jobs and pods know nothing of each other.
+        await children.gather_live(ctx)
+    job, told = ctx.jobs.get(name), with_generation(wanted, ctx.model.metadata.generation)
     if job is not None:
-        if not _is_spent(ctx, job, wanted):
+        if not _is_spent(ctx, source, job, wanted):
             return job
+        if not _is_changed(ctx, job) and (before := _vain(ctx, source, job)) is not None:
+            # Nobody changed the wish, so that it may find the same again: that stays the reason until it has looked.
+            told = with_failure(told, before.reason.value, before.message)
         await drop_job(ctx, job)
-    return await create_job(ctx, with_generation(wanted, ctx.model.metadata.generation))
+    return await create_job(ctx, told)
 
 
-def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:
+def _is_spent(ctx: Context, source: ClaimSource, job: Object, wanted: Object) -> bool:
     """Return whether a Job has to make place for another one of its name."""
     if annotation(job, labels.DESIRED_HASH) != annotation(wanted, labels.DESIRED_HASH):
         return True
@@ -122,20 +129,24 @@ def _is_spent(ctx: Context, job: Object, wanted: Object) -> bool:
         return False
     if is_complete(job) and not pods_of(ctx.inspectors, job):
         return True
-    is_changed = annotation(job, labels.GENERATION) != str(ctx.model.metadata.generation)
-    return (is_changed or seconds_since(ctx, ended) >= RETRY_SECONDS) and _is_vain(ctx, job)
+    is_due = _is_changed(ctx, job) or seconds_since(ctx, ended) >= RETRY_SECONDS
+    return is_due and (_vain(ctx, source, job) is not None or _last_words(ctx, job) is None)
 
 
-def _is_vain(ctx: Context, job: Object) -> bool:
-    """Return whether the files could not be served as the Job found them."""
+def _is_changed(ctx: Context, job: Object) -> bool:
+    return annotation(job, labels.GENERATION) != str(ctx.model.metadata.generation)
+
+
+def _vain(ctx: Context, source: ClaimSource, job: Object) -> Cause | None:
+    """Return why the files cannot be served as the Job found them, None where they can, or nobody knows."""
     message = _last_words(ctx, job)
     if message is None:
-        return True
+        return last_failure(pods_of(ctx.inspectors, job)) or failed_before(job)
     try:
-        facts_of_inspection(ctx.model.spec.model, read_inspection(message))
-    except (Refused, ValueError):
-        return True
-    return False
+        _read(ctx, source, message)
+    except Stalled as stalled:
+        return Cause(stalled.reason, stalled.message)
+    return None
 
 
 def _last_words(ctx: Context, job: Object | None) -> str | None:
@@ -151,14 +162,21 @@ def _last_words(ctx: Context, job: Object | None) -> str | None:
 async def _facts(ctx: Context, job: Object | None, source: ClaimSource, message: str) -> ModelFacts:
     try:
         # In a thread: a hundred thousand tensors take the better part of a second.
-        return await asyncio.to_thread(lambda: facts_of_inspection(ctx.model.spec.model, read_inspection(message)))
-    except Refused as refused:
+        return await asyncio.to_thread(_read, ctx, source, message)
+    except Stalled:
         _come_back(ctx, job)
+        raise
+
+
+def _read(ctx: Context, source: ClaimSource, message: str) -> ModelFacts:
+    """Return the facts that were told; raises ``Stalled`` where the files cannot be served."""
+    try:
+        return facts_of_inspection(ctx.model.spec.model, read_inspection(message))
+    except Refused as refused:
         if refused.reason not in _OF_THE_FILES:
             raise Stalled(refused.reason, **refused.values) from refused
         raise _invalid(source, str(refused)) from refused
     except ValueError as error:
-        _come_back(ctx, job)
         raise _invalid(source, str(error)) from error
 
 
@@ -174,7 +192,8 @@ async def _tell(ctx: Context, job: Object | None, source: ClaimSource, claim: Cl
     pods = pods_of(ctx.inspectors, job)
     alive = [pod for pod in pods if pod.get("status", {}).get("phase") not in _OVER]
     evidence = await _evidence(ctx, alive)
-    cause = _cause(source, claim, pods, alive, evidence)
+    cause = _now(claim, alive, evidence) or last_failure(pods, evidence) or failed_before(job)
+    cause = cause or because(Reason.INSPECTING, folder=source.words)
     ctx.failures.append(StepFailure(RESOLVE, cause.reason, cause.message, stalled=cause.needs_person))
     if is_complete(job):
         # Its pod may be told of a moment later than the Job itself.
@@ -186,12 +205,11 @@ async def _tell(ctx: Context, job: Object | None, source: ClaimSource, claim: Cl
             ctx.look_again(seconds)
 
 
-def _cause(source: ClaimSource, claim: Claim, pods: list[Object], alive: list[Object], evidence: Evidence) -> Cause:
+def _now(claim: Claim, alive: list[Object], evidence: Evidence) -> Cause | None:
+    """Return what keeps the pods that live from reading, None where nothing does."""
     on_claim = Weights(claim.name, is_kept=False, is_complete=False, is_for_one_node=claim.is_for_one_node)
-    now = on_claim.told_of(first_cause(None, alive, {}, evidence)) if alive else None
-    if now is not None and not now.is_progress:
-        return now
-    return last_failure(pods, evidence) or because(Reason.INSPECTING, folder=source.words)
+    found = on_claim.told_of(first_cause(None, alive, {}, evidence)) if alive else None
+    return None if found is None or found.is_progress else found
 
 
 async def _evidence(ctx: Context, alive: list[Object]) -> Evidence:

@@ -1,5 +1,6 @@
 """The Job that reads a user's claim: when it is made, made anew, given up, and what its end tells."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ def pod(phase: str = "Running", **state: Any) -> Object:
     own = labels.child_labels("mistral", labels.COMPONENT_INSPECT)
     owner = {"kind": "Job", "name": "j", "uid": "job-1"}
     return {
+        "kind": "Pod",
         "metadata": {"name": "p", "namespace": "team-a", "labels": own, "ownerReferences": [owner]},
         "spec": {"nodeName": "n", "containers": []},
         "status": {
@@ -100,8 +102,8 @@ def failed(failure: Failure = EMPTY) -> Object:
 class Client:
     """Holds a claim, and remembers what was created and deleted."""
 
-    def __init__(self, *claims: Object) -> None:
-        self._claims = claims
+    def __init__(self, *claims: Object, live: Any = ()) -> None:
+        self._claims, self._live = claims, live
         self.created: list[Object] = []
         self.deleted: list[str] = []
 
@@ -111,6 +113,9 @@ class Client:
                 return dict(found)
         raise NotFound(f"no {name}")
 
+    async def list(self, kind: Kind, *_: Any, **__: Any) -> list[Object]:
+        return [found for found in self._live if found["kind"] == kind.kind]
+
     async def create(self, kind: Kind, obj: Object) -> Object:
         made = {**obj, "metadata": {**obj["metadata"], "uid": f"{kind.kind}-new"}}
         self.created.append(made)
@@ -119,7 +124,7 @@ class Client:
     async def delete(self, _kind: Kind, _namespace: str, name: str, **_: Any) -> None:
         self.deleted.append(name)
 
-    def made(self, kind: Kind) -> list[Object]:
+    def made(self, kind: Kind) -> Sequence[Object]:
         return [found for found in self.created if found["kind"] == kind.kind]
 
 
@@ -225,7 +230,6 @@ async def test_files_that_cannot_be_served_are_refused(message: str, want_reason
         pytest.param(job(), [pod()], model(), False, id="runs"),
         pytest.param(job(), [pod()], model(generation=2), False, id="runs, another wish"),
         pytest.param(job("Complete", at=LONG_AGO), [succeeded(told())], model(generation=2), False, id="is done"),
-        pytest.param(job("Complete"), [], model(), True, id="is done, and its pod is gone"),
         pytest.param(job("Complete"), [succeeded("")], model(), False, id="vain, a minute ago"),
         pytest.param(job("Complete", at=LONG_AGO), [succeeded("")], model(), True, id="vain, ten minutes ago"),
         pytest.param(job("Complete"), [succeeded("")], model(generation=2), True, id="vain, another wish"),
@@ -256,6 +260,21 @@ async def test_a_folder_is_read_again_only_where_that_helps(
 
 
 @pytest.mark.parametrize(
+    ("live", "want_new"),
+    [
+        pytest.param([job("Complete"), succeeded(told())], 0, id="the cache lags behind"),
+        pytest.param([job("Complete")], 1, id="its pod is gone"),
+        pytest.param([], 1, id="both are gone"),
+    ],
+)
+async def test_that_a_pod_is_gone_is_believed_of_live_reads_alone(live: list[Object], want_new: int) -> None:
+    client = Client(claim(), live=live)
+    facts = await run(context(client, job("Complete")))
+    assert len(client.made(JOB)) == want_new
+    assert (facts is None) is bool(want_new)
+
+
+@pytest.mark.parametrize(
     ("pods", "want", "want_stalled"),
     [
         pytest.param([], Reason.INSPECTING, False, id="no pod yet"),
@@ -274,6 +293,27 @@ async def test_why_it_is_not_known_yet(pods: list[Object], want: Any, want_stall
     ctx = context(Client(claim()), job(), pods=pods)
     assert await run(ctx) is None
     assert [(failure.reason, failure.stalled) for failure in ctx.failures] == [(want, want_stalled)]
+
+
+@pytest.mark.parametrize(
+    ("pods", "wished", "want"),
+    [
+        pytest.param([failed()], model(), RuntimeReason.SOURCE_EMPTY, id="it failed"),
+        pytest.param([succeeded(told(config={}))], model(), RuntimeReason.SOURCE_INVALID, id="files that are wrong"),
+        pytest.param([failed()], model(generation=2), Reason.INSPECTING, id="another wish"),
+    ],
+)
+async def test_another_try_tells_why_the_one_before_it_was_in_vain(pods: list[Object], wished: Any, want: Any) -> None:
+    kind = "Failed" if pods[0]["status"]["phase"] == "Failed" else "Complete"
+    client = Client(claim())
+    ctx = context(client, job(kind, at=LONG_AGO), pods=pods, wished=wished)
+    assert await run(ctx) is None
+    (again,) = client.made(JOB)
+    assert [failure.reason for failure in ctx.failures] == [want]
+    assert (labels.FAILED_BEFORE in again["metadata"]["annotations"]) is (want is not Reason.INSPECTING)
+    later = context(client, again, wished=wished)
+    assert await run(later) is None
+    assert [failure.reason for failure in later.failures] == [want], "also when its pod is on its way"
 
 
 async def test_a_pod_that_finds_no_place_beside_the_others_says_so() -> None:
