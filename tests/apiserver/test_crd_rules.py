@@ -140,6 +140,7 @@ def test_six_lines_are_enough_and_show_the_contract_defaults(api: Cluster) -> No
         "kvCachePrecision": "Auto",
         "context": {"concurrency": 1},
         "accelerator": {"kind": "Auto", "policy": "Cheapest"},
+        "trust": {"remoteCode": False},
         "replicas": 1,
         "suspend": False,
     }

@@ -74,6 +74,7 @@ def test_the_hub_is_named_in_any_way(
         pytest.param("acme/gated-llama", [], POOR, "ModelGated: ", id="gated, with a token that has no access"),
         pytest.param("acme/gguf", [], "", "GGUFOnly: ", id="another format"),
         pytest.param("acme/adapter", [], "", "AdapterRepository: ", id="an adapter"),
+        pytest.param("acme/remote-code", [], "", "remote-code: RemoteCodeRequired: ", id="code of its own"),
         pytest.param(
             TINY, ["--max-model-len", "4096"], "", "", id="a context that the model does not have is an answer"
         ),
@@ -91,6 +92,22 @@ def test_what_the_hub_refuses_is_told_as_by_render(
         assert "Not served (ContextTooLong)" in out
         assert "what would help\n  - set it to 512 or less" in out
     assert POOR not in err
+
+
+def test_code_of_a_repository_is_planned_with_the_words_of_manifest_and_policy(
+    hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(yaml.safe_dump(manifest("own", model="acme/remote-code", trust={"remoteCode": True})))
+    options = ("-f", str(file), "--gpu", "l4", "-o", "json")
+    code, _, err = plan(capsys, *options, HF_ENDPOINT=hub.url)
+    assert code == 3
+    assert err.startswith("genmodel: own: RemoteCodeNotAllowed: ")
+    commit = err.partition("at the commit ")[2][:40]
+    allowed = json.dumps([{"repository": "acme/remote-code", "commits": [commit]}])
+    code, out, err = plan(capsys, *options, HF_ENDPOINT=hub.url, GENMODEL_OPERATOR_POLICY__REMOTE_CODE=allowed)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["model"]["commit"] == commit
 
 
 def test_a_token_with_access_opens_a_gated_model(hub: HubServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,7 @@ def _head(story: Story, style: Style) -> list[str]:
     if found is not None:
         parts = [f"{found.repository} @ {found.commit[:7]}", found.task, found.license or "no licence named"]
         parts += ["gated"] if found.gated else []
+        parts += [f"runs code of its own ({found.remote_code})"] if found.remote_code else []
     facts = wrapped(", ".join(parts), style)
     return [coloured(cut(title, style.width, style), style, "1"), *facts]
 

@@ -78,6 +78,13 @@ def test_a_served_model_is_told_whole() -> None:
     )
 
 
+def test_a_model_that_runs_code_of_its_repository_says_so() -> None:
+    status = PLANNED | {"model": FACTS | {"remoteCode": "config.json"}}
+    text = status_text(a_story(a_raw_model(SERVING, status=status), a_ready_pod(POD)), STYLE)
+    assert "apache-2.0, runs code of its own (config.json) " in " ".join(text.split())
+    assert "runs code" not in status_text(READY, STYLE)
+
+
 def test_the_request_can_be_pasted() -> None:
     text = status_text(READY, STYLE)
     assert (
