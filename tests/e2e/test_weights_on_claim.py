@@ -1,16 +1,21 @@
-"""Weights on a claim with a real kubelet: brought once by a Job, shared by replicas, served while the Hub is down."""
+"""Weights on a claim with a real kubelet: brought once by a Job, shared by replicas, served while the Hub is down.
+
+What is served are the embeddings of the reference library.
+"""
 
 import json
+import math
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
+from examples.demo.models import reference_embeddings
 from examples.demo.steps import EMBEDDINGS, OPERATOR_NAMESPACE
 from tests.claims import a_volume
 from tests.cluster import Cluster
@@ -20,6 +25,7 @@ from tests.platform import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
+TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
 STALE, FOREIGN = "a" * 40, "b" * 40
 ON_NODE = {"nodeSelectorTerms": [{"matchExpressions": [
     {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
@@ -53,9 +59,15 @@ def servers(platform: Platform, name: str) -> list[dict[str, Any]]:
     return [pod for pod in alive if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "server"]
 
 
-def embed(platform: Platform, name: str) -> int:
+def cosine(left: Sequence[float], right: Sequence[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True)) / (math.hypot(*left) * math.hypot(*right))
+
+
+def assert_as_the_reference_library(platform: Platform, name: str) -> None:
     with OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=120, max_retries=2) as api:
-        return len(api.embeddings.create(model=name, input="A fox.").data[0].embedding)
+        found = [item.embedding for item in api.embeddings.create(model=name, input=TEXTS).data]
+    for mine, reference in zip(found, reference_embeddings(TEXTS), strict=True):
+        assert cosine(mine, reference) > 0.9999
 
 
 def leave(disk: Path, commit: str, claim: str | None) -> Path:
@@ -99,7 +111,7 @@ def test_weights_are_brought_once_and_served_without_the_hub(platform: Platform,
             timeout_seconds=420,
             hint=str(platform.ready("shared")),
         )
-        assert embed(platform, "shared") == 384
+        assert_as_the_reference_library(platform, "shared")
         restart_operator(platform)
         assert fetched(platform) == [], "neither the operator nor any pod asks the Hub for a file"
     finally:
@@ -149,7 +161,7 @@ def lost_weights_come_back_and_old_ones_go(platform: Platform, disk: Path, commi
     assert "the volume does not hold all verified files" in log
     assert not stale.exists(), "nobody's commit is swept"
     assert foreign.exists(), "what no Job of ours brought stays"
-    assert embed(platform, "shared") == 384
+    assert_as_the_reference_library(platform, "shared")
 
 
 def jobs(platform: Platform) -> list[str]:
