@@ -58,6 +58,8 @@ class ModelFacts:
         max_context: the model's own limit in tokens.
         license: as the card names it; ``gated``: whether it must be accepted on the Hub.
         has_chat_template: whether chat requests can be answered.
+        chat_template: the template that a request with tools is written by, as stored; empty where none was read.
+        added_tokens: tokens that the tokenizer's settings add by name, as far as they say.
         provenance: for each field, where it was read.
 
     """
@@ -79,6 +81,8 @@ class ModelFacts:
     license: str | None = None
     gated: bool = False
     has_chat_template: bool = False
+    chat_template: str = ""
+    added_tokens: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
