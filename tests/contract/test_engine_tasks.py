@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
+from openai.types.chat import ChatCompletionMessageFunctionToolCall
 
 from examples.demo.models import chat_model, minilm_model, reference_embeddings
 from genmodel_operator.cli.local import local_facts
@@ -156,6 +157,48 @@ def test_the_other_apis_of_text(chat: Server) -> None:
     said = answered(chat, "/v1/messages", messages=QUESTION, max_tokens=40)
     assert (said["type"], said["role"]) == ("message", "assistant")
     assert answered(chat, "/v1/messages/count_tokens", messages=QUESTION)["input_tokens"] > 5
+
+
+PROPERTIES = {"animal": {"enum": ["fox", "hare"]}, "count": {"type": "integer", "minimum": 0, "maximum": 9}}
+PARAMETERS = {
+    "type": "object",
+    "properties": PROPERTIES,
+    "required": ["animal", "count"],
+    "additionalProperties": False,
+}
+TOOL: Any = {"type": "function", "function": {"name": "look_up", "parameters": PARAMETERS, "strict": True}}
+NAMED: Any = {"type": "function", "function": {"name": "look_up"}}
+
+
+@pytest.mark.parametrize("choice", [pytest.param("required", id="required"), pytest.param(NAMED, id="by name")])
+def test_a_tool_is_called(chat: Server, choice: Any) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "messages": QUESTION, "max_tokens": 400, "temperature": 0}
+    # The penalty keeps so small a model from white space for ever, where the schema lets it.
+    asked |= {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False, "frequency_penalty": 2.0}
+    with client(chat) as api:
+        answered_with = api.chat.completions.create(**asked).choices[0].message.tool_calls
+        deltas = [chunk.choices[0].delta for chunk in api.chat.completions.create(**asked, stream=True)]
+    parts = [call.function for delta in deltas for call in delta.tool_calls or () if call.function]
+    assert answered_with is not None
+    (whole,) = answered_with
+    assert isinstance(whole, ChatCompletionMessageFunctionToolCall)
+    assert whole.function.name == "look_up" == "".join(part.name or "" for part in parts)
+    streamed = json.loads("".join(part.arguments or "" for part in parts))
+    for found in (json.loads(whole.function.arguments), streamed):
+        assert set(found) == set(PROPERTIES)
+        assert found["animal"] in ("fox", "hare")
+
+
+def test_the_model_may_choose_to_call_no_tool(chat: Server) -> None:
+    with client(chat) as api:
+        asked: dict[str, Any] = {"model": "tiny", "messages": QUESTION, "max_tokens": 60, "temperature": 0}
+        plain = api.chat.completions.create(**asked).choices[0].message
+        left = api.chat.completions.create(**asked, tools=[TOOL], tool_choice="none").choices[0].message
+        free = api.chat.completions.create(**asked, tools=[TOOL], tool_choice="auto")
+    assert plain.tool_calls is None
+    assert not left.tool_calls
+    assert free.choices[0].finish_reason in ("length", "stop")
+    assert free.choices[0].message.content
 
 
 def test_the_demo_s_models_look_like_repositories(site_packages: Path) -> None:
