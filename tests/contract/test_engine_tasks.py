@@ -2,8 +2,7 @@
 
 import json
 import math
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,20 +10,31 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
+from openai.types.chat import ChatCompletionMessageFunctionToolCall
 
 from examples.demo.models import chat_model, minilm_model, reference_embeddings
-from tests.cluster.images.site_packages import site_packages_env
+from genmodel_operator.cli.local import local_facts
+from genmodel_operator.engines.tool_calls import tool_args
+from genmodel_operator.hub.facts import ServedTask
 from tests.fakes.hub_reranker import reranker_files
 from tests.real_engine import Server, serving
+from tests.reference_scores import reference_scores
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-REFERENCE = Path(__file__).parent.parent / "oracles" / "reranker.py"
 POOLING = ("--enforce-eager", "--runner", "pooling", "--dtype", "float32")
 QUERY = "a b c"
 DOCUMENTS = ["a b c d", "x y z", "q", "m n o p a b", "c b a"]
 WORDS = ["fox", "grapes", "bank", "interest", "snow", "river", "lamp", "music"]
 CLIENTS, TEXTS_EACH = 16, 8
+TEMPLATE = (
+    "{{ '<|begin|>' }}{% if tools %}{{ '<|system|>You may call these: ' }}{% for tool in tools %}"
+    "{{ tool['function']['name'] }}{% endfor %}"
+    '{{ ", by <tool_call>{name, arguments}</tool_call><|end|>" }}{% endif %}'
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+"""That of the demo's model, with tools in the form that most models are taught."""
 
 
 def client(server: Server) -> OpenAI:
@@ -59,20 +69,6 @@ def test_a_reranker_scores_as_its_reference_does(tmp_path: Path, site_packages: 
             api.embeddings.create(model="tiny", input="a")
 
 
-def reference_scores(model: Path, pairs: Sequence[tuple[str, str]], home: Path) -> list[float]:
-    done = subprocess.run(
-        [sys.executable, REFERENCE, model],
-        input=json.dumps(list(pairs)),
-        env=dict(site_packages_env(home)),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [float(score) for score in json.loads(done.stdout)]
-
-
 def test_embeddings_under_concurrent_load_equal_the_reference(tmp_path: Path, site_packages: Path) -> None:
     texts = [f"{WORDS[n % 8]} {WORDS[n // 8 % 8]} " * (1 + n % 13) for n in range(CLIENTS * TEXTS_EACH)]
     want = reference_embeddings(texts)
@@ -101,15 +97,22 @@ def cosine(left: Sequence[float], right: Sequence[float]) -> float:
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory, site_packages: Path) -> Iterator[Server]:
-    """A server with the demo's chat model, which has a template without tools."""
+    """A server with the demo's chat model and a template with tools, with the flags that follow from its facts."""
     root = tmp_path_factory.mktemp("chat")
+    model = root / "model"
+    shutil.copytree(chat_model(), model, copy_function=shutil.copyfile)
+    (model / "chat_template.jinja").write_text(TEMPLATE)
+    facts, _ = local_facts(str(model))
+    flags = tool_args(facts, ServedTask.GENERATE)
+    assert flags == ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
     # So small a model would write white space for ever where the schema lets it.
     arguments = (
+        *flags,
         "--enforce-eager",
         "--structured-outputs-config",
         '{"backend": "xgrammar", "disable_any_whitespace": true}',
     )
-    with serving(root, site_packages, *arguments, model=chat_model()) as found:
+    with serving(root, site_packages, *arguments, model=model) as found:
         found.wait_until_ready()
         yield found
 
@@ -156,13 +159,46 @@ def test_the_other_apis_of_text(chat: Server) -> None:
     assert answered(chat, "/v1/messages/count_tokens", messages=QUESTION)["input_tokens"] > 5
 
 
-def test_tools_without_a_parser_are_refused_in_words(chat: Server) -> None:
-    tool: Any = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
-    with pytest.raises(BadRequestError, match="--tool-call-parser"), client(chat) as api:
-        api.chat.completions.create(model="tiny", messages=QUESTION, tools=[tool], tool_choice="auto")
-    named: Any = {"type": "function", "function": {"name": "look_up"}}
-    with pytest.raises(BadRequestError, match="--tool-call-parser"), client(chat) as api:
-        api.chat.completions.create(model="tiny", messages=QUESTION, tools=[tool], tool_choice=named)
+PROPERTIES = {"animal": {"enum": ["fox", "hare"]}, "count": {"type": "integer", "minimum": 0, "maximum": 9}}
+PARAMETERS = {
+    "type": "object",
+    "properties": PROPERTIES,
+    "required": ["animal", "count"],
+    "additionalProperties": False,
+}
+TOOL: Any = {"type": "function", "function": {"name": "look_up", "parameters": PARAMETERS, "strict": True}}
+NAMED: Any = {"type": "function", "function": {"name": "look_up"}}
+
+
+@pytest.mark.parametrize("choice", [pytest.param("required", id="required"), pytest.param(NAMED, id="by name")])
+def test_a_tool_is_called(chat: Server, choice: Any) -> None:
+    asked: dict[str, Any] = {"model": "tiny", "messages": QUESTION, "max_tokens": 400, "temperature": 0}
+    # The penalty keeps so small a model from white space for ever, where the schema lets it.
+    asked |= {"tools": [TOOL], "tool_choice": choice, "parallel_tool_calls": False, "frequency_penalty": 2.0}
+    with client(chat) as api:
+        answered_with = api.chat.completions.create(**asked).choices[0].message.tool_calls
+        deltas = [chunk.choices[0].delta for chunk in api.chat.completions.create(**asked, stream=True)]
+    parts = [call.function for delta in deltas for call in delta.tool_calls or () if call.function]
+    assert answered_with is not None
+    (whole,) = answered_with
+    assert isinstance(whole, ChatCompletionMessageFunctionToolCall)
+    assert whole.function.name == "look_up" == "".join(part.name or "" for part in parts)
+    streamed = json.loads("".join(part.arguments or "" for part in parts))
+    for found in (json.loads(whole.function.arguments), streamed):
+        assert set(found) == set(PROPERTIES)
+        assert found["animal"] in ("fox", "hare")
+
+
+def test_the_model_may_choose_to_call_no_tool(chat: Server) -> None:
+    with client(chat) as api:
+        asked: dict[str, Any] = {"model": "tiny", "messages": QUESTION, "max_tokens": 60, "temperature": 0}
+        plain = api.chat.completions.create(**asked).choices[0].message
+        left = api.chat.completions.create(**asked, tools=[TOOL], tool_choice="none").choices[0].message
+        free = api.chat.completions.create(**asked, tools=[TOOL], tool_choice="auto")
+    assert plain.tool_calls is None
+    assert not left.tool_calls
+    assert free.choices[0].finish_reason in ("length", "stop")
+    assert free.choices[0].message.content
 
 
 def test_the_demo_s_models_look_like_repositories(site_packages: Path) -> None:

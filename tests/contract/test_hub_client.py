@@ -248,6 +248,7 @@ BROKEN = framed_header({"w": {"dtype": "BF16", "shape": [4], "data_offsets": [0,
         ),
         pytest.param({"model.safetensors": b"<html>"}, "a file of 6 bytes has no safetensors header", id="a page"),
         pytest.param({"config.json": b"{"}, "config.json: not JSON", id="half a config"),
+        pytest.param({"chat_template.jinja": b"\xff"}, "chat_template.jinja: not UTF-8", id="a template in bytes"),
         pytest.param(
             {"config.json": as_json({"model_type": "llama"})},
             "config.json: architectures is missing",

@@ -55,7 +55,9 @@ def facts(root: Path, path: str = "llama") -> ModelFacts:
 
 def comparable(found: ModelFacts) -> dict[str, Any]:
     """Facts without where they were read, and with tensors in an order of their own."""
-    plain = replace(found, commit="", provenance={}, tensors=tuple(sorted(found.tensors, key=lambda one: one.name)))
+    # A pod has no room to tell a chat template: parsers of tool calls are the user's to name.
+    told = replace(found, chat_template="", added_tokens=())
+    plain = replace(told, commit="", provenance={}, tensors=tuple(sorted(found.tensors, key=lambda one: one.name)))
     return {name: getattr(plain, name) for name in plain.__slots__}
 
 

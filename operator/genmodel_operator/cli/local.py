@@ -1,6 +1,5 @@
 """A model's facts from files of the user's own: a folder as downloaded, or ``config.json`` alone."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from genmodel_operator.cli.assumed import assumed_tensors
 from genmodel_operator.cli.input import REFUSED, CommandError
 from genmodel_operator.hub.context_length import NoLength, context_length
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, served_as_nothing
-from genmodel_operator.hub.parse import CONFIG, DOCUMENTS, check_servable, header_paths, parse_facts
+from genmodel_operator.hub.parse import CONFIG, DOCUMENTS, check_servable, header_paths, parse_facts, read_document
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import LENGTH_BYTES, InvalidHeader, decode_header, header_length, stored_precision
 from genmodel_operator.sizing.shape.model import Unsizable
@@ -92,7 +91,9 @@ def _tree(folder: Path, path: str) -> Iterator[RepoFile]:
 
 def _document(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read_document(file.name, file.read_bytes())
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file}: not UTF-8: {error}") from error
     except (ValueError, RecursionError) as error:
         raise CommandError(f"{file}: no JSON: {' '.join(str(error).split())}") from error
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from genmodel_operator.engines import architectures
 from genmodel_operator.engines.environment import common_env
 from genmodel_operator.engines.protocol import EngineArgs, Refusal
+from genmodel_operator.engines.tool_calls import tool_args
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.plan import ServingPlan
@@ -28,7 +29,7 @@ class VllmGpu:
         self, facts: ModelFacts, plan: ServingPlan, served_names: Sequence[str], *, task: ServedTask
     ) -> EngineArgs:
         """Return vLLM's command line on GPUs."""
-        tunable = (*tunable_args(plan), "--gpu-memory-utilization", str(plan.gpu_memory_utilization))
+        tunable = (*tunable_args(facts, plan, task), "--gpu-memory-utilization", str(plan.gpu_memory_utilization))
         fixed = (*fixed_args(facts, plan, served_names, task=task), *parallel_args(plan), *precision_args(plan))
         if plan.kv_cache_bytes > 0:
             # Takes the place of what --gpu-memory-utilization would leave; that one is still the
@@ -46,8 +47,8 @@ class VllmGpu:
         return architectures.supports(facts)
 
 
-def tunable_args(plan: ServingPlan) -> tuple[str, ...]:
-    """Return the batch limits and the habits of the API server, which a user may change."""
+def tunable_args(facts: ModelFacts, plan: ServingPlan, task: ServedTask) -> tuple[str, ...]:
+    """Return the batch limits, the habits of the API server and how tool calls are read: a user may change them."""
     return (
         "--max-num-seqs",
         str(plan.max_num_seqs),
@@ -55,6 +56,7 @@ def tunable_args(plan: ServingPlan) -> tuple[str, ...]:
         str(plan.max_num_batched_tokens),
         "--disable-access-log-for-endpoints",
         "/health,/metrics",
+        *tool_args(facts, task),
     )
 
 

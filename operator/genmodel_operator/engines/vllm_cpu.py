@@ -33,7 +33,7 @@ class VllmCpu:
         Eager, because compiling needs a C++ compiler in the image and doubles the time to start.
         """
         fixed = fixed_args(facts, plan, served_names, task=task)
-        return EngineArgs(tunable_args(plan), (*fixed, "--enforce-eager"))
+        return EngineArgs(tunable_args(facts, plan, task), (*fixed, "--enforce-eager"))
 
     def env(self, facts: ModelFacts, plan: ServingPlan, settings: Settings) -> dict[str, str]:
         """Return vLLM's environment on CPU.

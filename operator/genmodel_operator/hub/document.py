@@ -19,6 +19,7 @@ def facts_to_json(facts: ModelFacts) -> dict[str, Any]:
         "tasks": [task.value for task in facts.tasks],
         "config": dict(facts.config),
         "provenance": dict(facts.provenance),
+        "added_tokens": list(facts.added_tokens),
         "files": [_file_to_json(file) for file in facts.files],
         "tensors": [_tensor_to_json(tensor) for tensor in facts.tensors],
     }
@@ -51,6 +52,7 @@ def _parsed(values: Mapping[str, Any]) -> dict[str, Any]:
         "config": dict(values["config"]),
         "files": tuple(_file(entry) for entry in values["files"]),
         "tensors": tuple(_tensor(entry) for entry in values["tensors"]),
+        "added_tokens": tuple(values.get("added_tokens", ())),
     }
 
 

@@ -59,6 +59,8 @@ class ModelFacts:
         license: as the card names it; ``gated``: whether it must be accepted on the Hub.
         has_chat_template: whether chat requests can be answered.
         remote_code: the file that names Python code of the repository, which the engine has to run; empty: none.
+        chat_template: the template that a request with tools is written by, as stored; empty where none was read.
+        added_tokens: tokens that the tokenizer's settings add by name, as far as they say.
         provenance: for each field, where it was read.
 
     """
@@ -81,6 +83,8 @@ class ModelFacts:
     gated: bool = False
     has_chat_template: bool = False
     remote_code: str = ""
+    chat_template: str = ""
+    added_tokens: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

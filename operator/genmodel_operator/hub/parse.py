@@ -1,5 +1,6 @@
 """From what the Hub answered to ``ModelFacts``, or to the reason why the model is not served."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from math import prod
 from typing import Any
 
 from genmodel_operator.api.reasons import Reason
+from genmodel_operator.hub.chat_template import CHAT_TEMPLATE, TOKENIZER_CONFIG, added_tokens, tool_template
 from genmodel_operator.hub.context_length import ContextLength, NoLength, context_length, text_config
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor, served_as_nothing
 from genmodel_operator.hub.remote_code import naming_file, refuse_unpinned
@@ -16,7 +18,6 @@ from genmodel_operator.hub.tensors import InvalidHeader, read_header, stored_pre
 from genmodel_runtime.selection import WEIGHT_INDEX, indexed_shards, wanted_paths, weight_paths
 
 CONFIG = "config.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 MODULES = "modules.json"
 QUANTIZATION_CONFIG = "hf_quant_config.json"
@@ -25,17 +26,23 @@ SENTENCE_CONFIGS = tuple(
 )
 DOCUMENTS = (
     CONFIG, TOKENIZER_CONFIG, ADAPTER_CONFIG, MODULES, QUANTIZATION_CONFIG, WEIGHT_INDEX, *SENTENCE_CONFIGS,
+    CHAT_TEMPLATE,
 )  # fmt: skip
-"""The JSON files that facts are read from, where the repository has them."""
+"""The files that facts are read from, where the repository has them; all are JSON but the template."""
 
 INFO_FIELDS = ("sha", "private", "gated", "disabled", "pipeline_tag", "cardData", "tags")
 """The fields of the model's info that facts are read from."""
 
-_CHAT_TEMPLATES = frozenset({"chat_template.jinja", "chat_template.json"})
+_CHAT_TEMPLATES = frozenset({CHAT_TEMPLATE, "chat_template.json"})
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth", "optimizer.bin"})
 _NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.safetensors", re.ASCII)
 _DRAFT_TYPES = frozenset({"eagle", "medusa", "mlp_speculator"})
+
+
+def read_document(path: str, content: bytes) -> Any:
+    """Return one of ``DOCUMENTS`` as its content says: text of a template, else JSON; raises ``ValueError``."""
+    return content.decode() if path == CHAT_TEMPLATE else json.loads(content)
 
 
 def parse_facts(
@@ -48,7 +55,7 @@ def parse_facts(
     """Return the facts of a repository at one commit.
 
     ``info`` is the Hub's model info with ``id`` and ``sha``; ``tree`` all files of the commit;
-    ``documents`` the parsed JSON files of ``DOCUMENTS`` by path; ``headers`` the safetensors header
+    ``documents`` what ``read_document`` returned by path; ``headers`` the safetensors header
     of each file of ``header_paths``. Raises ``Refused``.
     """
     repository = str(info["id"])
@@ -107,6 +114,8 @@ def _facts(
         license=license_name,
         gated=bool(info.get("gated")),
         has_chat_template=_has_chat_template(tree, documents),
+        chat_template=tool_template(documents),
+        added_tokens=added_tokens(documents),
         provenance=_provenance(length, license_source, quantization=quantization, origin=origin),
     )
 
@@ -117,7 +126,7 @@ def check_servable(*, info: Mapping[str, Any], tree: Sequence[RepoFile], documen
     paths = [file.path for file in tree]
     _check_weights(repository, str(info["sha"]), paths, documents)
     for path, document in documents.items():
-        if path != MODULES and not isinstance(document, Mapping):
+        if path not in (MODULES, CHAT_TEMPLATE) and not isinstance(document, Mapping):
             raise _invalid(repository, path, "not a JSON object")
     _check_config(repository, documents.get(CONFIG))
     naming_file(repository, paths, documents)
@@ -329,5 +338,7 @@ def _provenance(
         "gated": origin,
         "has_chat_template": f"{TOKENIZER_CONFIG}, file list",
         "remote_code": f"auto_map of {CONFIG} and {TOKENIZER_CONFIG}",
+        "chat_template": f"{CHAT_TEMPLATE}, {TOKENIZER_CONFIG}",
+        "added_tokens": TOKENIZER_CONFIG,
     }
     return sources | ({"license": license_source} if license_source else {})

@@ -30,7 +30,7 @@ from genmodel_operator.hub.library import (
     httpx2,
     validate_repo_id,
 )
-from genmodel_operator.hub.parse import INFO_FIELDS
+from genmodel_operator.hub.parse import INFO_FIELDS, read_document
 from genmodel_operator.hub.tensors import LENGTH_BYTES, InvalidHeader, decode_header, header_length
 
 Observe = Callable[[str, int | str, float], None]
@@ -101,12 +101,14 @@ class HubReader:
         return files
 
     def document(self, commit: str, file: RepoFile) -> Any:
-        """Return a JSON file of the commit, checked against its hash."""
+        """Return a file of ``parse.DOCUMENTS``, parsed, checked against its hash."""
         body = self._get(file.path, self._file_url(commit, file.path), DOCUMENT_LIMIT_BYTES, commit=commit)
         if not _matches(file, body.content):
             raise self._odd(file.path, "its content does not match its hash")
         try:
-            return json.loads(body.content)
+            return read_document(file.path, body.content)
+        except UnicodeDecodeError:
+            raise self._invalid(file, "not UTF-8") from None
         except (ValueError, RecursionError):
             raise self._invalid(file, "not JSON") from None
 

@@ -38,6 +38,7 @@ _SAMPLE = ModelFacts(
     license=None,
     gated=False,
     has_chat_template=True,
+    chat_template="{% if tools %}<tool_call> arguments{% endif %}",
     provenance={},
 )
 

@@ -111,6 +111,7 @@ def test_a_manifest_s_repository_goes_before_the_folder_s_name(tmp_path: Path) -
     [
         pytest.param({}, 2, "there is no config.json in this folder", id="an empty folder"),
         pytest.param({"config.json": b"{"}, 2, "config.json: no JSON", id="broken JSON"),
+        pytest.param({**llama_files(), "chat_template.jinja": b"\xff"}, 2, "jinja: not UTF-8", id="a broken template"),
         pytest.param({"config.json": b"{}"}, 3, "NoWeights: ", id="no weights"),
         pytest.param(
             {**llama_files(), "model.safetensors": b"\xff" * 64}, 2, "its header would be", id="a broken weight file"

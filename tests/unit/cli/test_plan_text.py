@@ -49,6 +49,22 @@ def test_no_line_is_wider_than_the_terminal(width: int, answer: object) -> None:
     assert CODES.sub("", plan_text(report, Style(width=width, colour=True))) == plain
 
 
+@pytest.mark.parametrize(
+    ("template", "want"),
+    [
+        pytest.param("{{ tools }}<tool_call> arguments", "tool calls   read by vLLM's parser hermes", id="known"),
+        pytest.param("{{ tools }}", "tool calls   no parser is known for this chat template", id="not known"),
+        pytest.param("", "", id="no tools"),
+    ],
+)
+def test_it_says_how_tool_calls_are_read(template: str, want: str) -> None:
+    found = Found(some_facts(chat_template=template), "https://huggingface.co")
+    shown = plan_text(a_report(found=found), WIDE)
+    said = next((line for line in shown.splitlines() if "tool calls" in line), "")
+    assert said.strip().startswith(want)
+    assert bool(said) is bool(want)
+
+
 def test_without_unicode_every_character_is_ascii() -> None:
     assert plan_text(a_report(), ASCII).isascii()
 

@@ -16,6 +16,7 @@ from tests.builders import some_facts
         pytest.param(some_facts(), id="a chat model"),
         pytest.param(some_facts(license=None, quantization="awq", gated=True, provenance={}), id="all else"),
         pytest.param(some_facts(tensors=(), files=()), id="nothing in it"),
+        pytest.param(some_facts(chat_template="{{ tools }}", added_tokens=("<a>", "<b>")), id="tools"),
     ],
 )
 def test_the_round_trip_gives_an_equal_value(facts: ModelFacts) -> None:
@@ -24,7 +25,7 @@ def test_the_round_trip_gives_an_equal_value(facts: ModelFacts) -> None:
 
 def test_missing_optional_fields_take_their_defaults() -> None:
     document = facts_to_json(some_facts())
-    for name in ("license", "gated", "has_chat_template", "provenance"):
+    for name in ("license", "gated", "has_chat_template", "chat_template", "added_tokens", "provenance"):
         del document[name]
     assert facts_from_json(document).license is None
 

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.hub.document import facts_from_json, facts_to_json
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask
-from genmodel_operator.hub.parse import DOCUMENTS, check_servable, header_paths, parse_facts, select_files
+from genmodel_operator.hub.parse import (
+    DOCUMENTS,
+    check_servable,
+    header_paths,
+    parse_facts,
+    read_document,
+    select_files,
+)
 from genmodel_operator.hub.tensors import decode_header, header_length
 from tests.fakes.hub_models import (
     BERT_CONFIG,
@@ -42,7 +49,7 @@ CONFIGS: Mapping[str, Any] = json.loads(Path(__file__).with_name("configs.json")
 def parse(files: Mapping[str, bytes], **info: Any) -> ModelFacts:
     """Facts from the files of a commit, as the client would read them."""
     tree = [RepoFile(path, len(content), Blob(content).git_id) for path, content in files.items()]
-    documents = {path: json.loads(files[path]) for path in DOCUMENTS if path in files}
+    documents = {path: read_document(path, files[path]) for path in DOCUMENTS if path in files}
     headers = {path: header_of(files[path]) for path in header_paths(tree, documents)}
     return parse_facts(info={**INFO, **info}, tree=tree, documents=documents, headers=headers)
 
@@ -159,15 +166,11 @@ def test_the_licence_is_read(info: dict[str, Any], want: str | None) -> None:
     assert parse(LLAMA, **info).license == want
 
 
-@pytest.mark.parametrize(
-    ("files", "want"),
-    [
-        pytest.param({**without(LLAMA, "tokenizer_config.json"), "chat_template.jinja": b"x"}, True, id="a file"),
-        pytest.param(without(LLAMA, "tokenizer_config.json"), False, id="none"),
-    ],
-)
-def test_the_chat_template_is_found(files: dict[str, bytes], want: bool) -> None:
-    assert parse(files).has_chat_template is want
+def test_the_chat_template_is_found() -> None:
+    bare = without(LLAMA, "tokenizer_config.json")
+    assert not parse(bare).has_chat_template
+    facts = parse({**bare, "chat_template.jinja": b"{{ tools }}"})
+    assert (facts.has_chat_template, facts.chat_template) == (True, "{{ tools }}")
 
 
 BARE = without(LLAMA, "model.safetensors")
