@@ -27,9 +27,12 @@ from tests.cluster import Cluster, HostedCluster, KindCluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
 from tests.cluster.namespace import NODE_ADDRESS
 from tests.cluster.progress import wait_until
+from tests.fakes.hub_reranker import reranker_files
 
 GATED = "genmodel/gated"
 """The sentence-embedding model once more, for those whose token may read it; on a Hub of our own only."""
+RERANKER = "genmodel/reranker"
+"""Scores pairs of texts; on a Hub of our own only."""
 TEST_VALUES = {"engines.drainSeconds": "20"}
 
 
@@ -115,7 +118,7 @@ def set_up(cluster: Cluster, hub_log: Path) -> Platform:
     """Bring images, local Hub and chart to a cluster with a real node."""
     for archive in (operator_image(ROOT), vllm_cpu_image()):
         cluster.import_image(archive)
-    port = start_hub(cluster, hub_log)
+    port = start_hub(cluster, hub_log, write_reranker(hub_log.with_name("reranker")))
     values = {**image_values(OPERATOR_IMAGE), **shared_machine_values(), **TEST_VALUES}
     values |= {"hub.endpoint": f"http://{NODE_ADDRESS}:{HUB_PORT}", "engines.cpuImage": VLLM_CPU_IMAGE}
     install_chart(cluster, values)
@@ -133,11 +136,20 @@ def set_up_hosted(cluster: HostedCluster) -> Platform:
     return Platform(cluster, hub_port, ApiConnection(cluster.kubeconfig))
 
 
-def start_hub(cluster: Cluster, log: Path) -> int:
+def write_reranker(folder: Path) -> Path:
+    """Write the repository of ``RERANKER``; return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in reranker_files().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def start_hub(cluster: Cluster, log: Path, reranker: Path) -> int:
     """Start the local Hub where pods reach it; return the host's port to it."""
     args = [sys.executable, "-m", "tests.fakes.hub", "--host", NODE_ADDRESS, "--port", str(HUB_PORT)]
     args += ["--cdn-port", str(CDN_PORT), "--model", f"{CHAT}={chat_model()}"]
     args += ["--model", f"{EMBEDDINGS}={minilm_model()}"]
+    args += ["--model", f"{RERANKER}={reranker}"]
     args += ["--model", f"{GATED}={minilm_model()}", "--gated", GATED]
     cluster.popen(args, log=log, cwd=ROOT)
     port = cluster.forward(NODE_ADDRESS, HUB_PORT)

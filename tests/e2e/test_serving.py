@@ -3,17 +3,22 @@
 import json
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAI
+from openai import NotFoundError, OpenAI
 
 from examples.demo.steps import CHAT, EMBEDDINGS, OPERATOR_NAMESPACE, QUESTION
 from examples.demo.talk import ANSWER_TOKENS
+from tests.cluster import HostedCluster
 from tests.cluster.progress import wait_until
-from tests.platform import Platform
+from tests.platform import RERANKER, Platform, write_reranker
+from tests.reference_scores import reference_scores
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+QUERY, DOCUMENTS = "a b c", ["a b c d", "x y z", "q"]
 
 
 def client(platform: Platform, name: str) -> OpenAI:
@@ -80,6 +85,25 @@ def assert_hardened(platform: Platform, name: str) -> None:
     assert inside.splitlines()[0] == "10001"
     assert "Read-only file system" in inside
     assert "kubernetes.io" not in inside
+
+
+def test_a_reranker_scores_and_ranks_through_the_service(platform: Platform, tmp_path: Path) -> None:
+    if isinstance(platform.cluster, HostedCluster):
+        pytest.skip("the Hub of a hosted cluster has no reranker")
+    platform.wish("ranks", RERANKER)
+    want = reference_scores(write_reranker(tmp_path / "model"), [(QUERY, text) for text in DOCUMENTS], tmp_path)
+    platform.wait_for("ranks", "Serving")
+    assert platform.get("gm", "ranks")["status"]["model"]["task"] == "Score"
+    with client(platform, "ranks") as api:
+        asked: dict[str, Any] = {"model": "ranks", "documents": DOCUMENTS}
+        scored: Any = api.post("/score", body={**asked, "queries": QUERY}, cast_to=object)
+        ranked: Any = api.post("/rerank", body={**asked, "query": QUERY, "top_n": 2}, cast_to=object)
+        with pytest.raises(NotFoundError, match="served for scores"):
+            api.embeddings.create(model="ranks", input="a")
+    assert [item["score"] for item in scored["data"]] == pytest.approx(want, abs=1e-4)
+    order = sorted(range(len(DOCUMENTS)), key=lambda index: -want[index])
+    assert [item["index"] for item in ranked["results"]] == order[:2]
+    platform.delete("ranks")
 
 
 def test_a_bad_engine_argument_is_named_where_people_look(platform: Platform) -> None:
