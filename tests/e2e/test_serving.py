@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from openai import NotFoundError, OpenAI
 
-from examples.demo.steps import CHAT, EMBEDDINGS, OPERATOR_NAMESPACE, QUESTION
+from examples.demo.steps import CHAT, EMBEDDINGS, QUESTION
 from examples.demo.talk import ANSWER_TOKENS
 from tests.cluster import HostedCluster
 from tests.cluster.progress import wait_until
+from tests.measured import measured
 from tests.platform import RERANKER, Platform, write_reranker
 from tests.reference_scores import reference_scores
 
@@ -52,20 +53,9 @@ def test_six_lines_lead_to_a_streamed_chat_answer(platform: Platform, fables: st
 
 
 def assert_learnt(platform: Platform, name: str, status: dict[str, Any]) -> None:
-    """What the engine measured is kept, and the same model is planned with it before any pod of it starts."""
-
-    def kept() -> list[dict[str, Any]]:
-        found = platform.cluster.run(
-            ["kubectl", "-n", OPERATOR_NAMESPACE, "get", "configmap", "genmodel-measurements", "-o", "json"],
-            check=False,
-        )
-        entries = json.loads(found.stdout).get("data", {}).values() if found.returncode == 0 else []
-        return [entry for entry in map(json.loads, entries) if entry["commit"] == status["model"]["commit"]]
-
-    wait_until("the measurement", lambda: len(kept()) == 1, timeout_seconds=60)
-    (entry,) = kept()
+    """What servers of this model measured is used when it is planned again, before any pod of that plan starts."""
+    (entry,) = measured(platform, status["model"]["commit"])
     assert (entry["product"], entry["engineVersion"]) == ("CPU", "0.32.0")
-    assert entry["kvTokens"] == status["measured"]["kvTokens"]
     time.sleep(11)
     platform.wish("again", CHAT, context={"maxModelLen": status["plan"]["maxModelLen"]})
     wait_until("its plan", lambda: "plan" in platform.get("gm", "again").get("status", {}), timeout_seconds=60)

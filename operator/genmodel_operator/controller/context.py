@@ -9,6 +9,7 @@ from genmodel_operator.api.v1alpha1 import GenerativeModel, UpstreamStatus
 from genmodel_operator.causes import Evidence
 from genmodel_operator.causes.weights import Weights
 from genmodel_operator.controller.contest import Contests
+from genmodel_operator.controller.evictions import Evictions
 from genmodel_operator.hub.client import HubClient
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.kube.cache import ChildCache
@@ -107,6 +108,7 @@ class Tools:
     evidence: EvidenceSource | None = None
     monitors: OptionalSource | None = None
     contests: Contests = field(default_factory=Contests)
+    evictions: Evictions = field(default_factory=Evictions)
     policy: PolicySource | None = None
     devices: "DeviceLedger | None" = None
     vulnerabilities: "Vulnerabilities | None" = None

@@ -21,6 +21,7 @@ from genmodel_operator.controller.branches import check, follow
 from genmodel_operator.controller.context import Context, Tools
 from genmodel_operator.controller.dry_run import try_new
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
+from genmodel_operator.controller.evictions import tell_of_evictions
 from genmodel_operator.controller.evidence import look_closer
 from genmodel_operator.controller.learn import learn
 from genmodel_operator.controller.monitors import apply_monitor
@@ -60,6 +61,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     (APPLY, apply_monitor),
     (OBSERVE, observe),
     (OBSERVE, look_closer),
+    (OBSERVE, tell_of_evictions),
     (WEIGHTS, weights.mend),
     (WEIGHTS, inspection.collect),
     (OBSERVE, learn),

@@ -15,7 +15,7 @@ from genmodel_operator.resources.hashing import sha256_of, with_desired_hash
 from genmodel_operator.resources.names import child_metadata
 from genmodel_operator.resources.pod import beside_others_of, pod_security_context, pull_secrets
 from genmodel_operator.resources.storage import Claim
-from genmodel_operator.resources.volumes import WEIGHTS_VOLUME, source_volume, tmp_volume
+from genmodel_operator.resources.volumes import LOGS_GIB, TMP_GIB, WEIGHTS_VOLUME, source_volume, tmp_volume
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.accelerators import AMD_RESOURCE, NVIDIA_RESOURCE
 from genmodel_runtime.contract import CONTRACT, MODELS_DIR, PREPARE_CONTAINER, TMP_DIR, Env, ExitCode
@@ -105,8 +105,8 @@ def _container(settings: Settings, claim: Claim) -> dict[str, Any]:
         "command": list(INSPECT_COMMAND),
         "env": [{"name": name, "value": value} for name, value in environment.items() if value],
         "resources": {
-            "requests": {"cpu": PREPARE_CPU, "memory": format_gib(PREPARE_MEMORY_GIB)},
-            "limits": {"memory": format_gib(PREPARE_MEMORY_LIMIT_GIB)},
+            "requests": {"cpu": PREPARE_CPU, "memory": format_gib(PREPARE_MEMORY_GIB), **_disk(LOGS_GIB)},
+            "limits": {"memory": format_gib(PREPARE_MEMORY_LIMIT_GIB), **_disk(TMP_GIB + LOGS_GIB)},
         },
         "volumeMounts": [
             {"name": WEIGHTS_VOLUME, "mountPath": MODELS_DIR, "readOnly": True},
@@ -114,3 +114,7 @@ def _container(settings: Settings, claim: Claim) -> dict[str, Any]:
         ],
         **container_defaults(settings),
     }
+
+
+def _disk(gib: float) -> dict[str, str]:
+    return {"ephemeral-storage": format_gib(gib)}
