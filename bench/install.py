@@ -15,7 +15,7 @@ from typing import Any
 from examples.demo.steps import image_values
 from tests.cluster import Cluster
 from tests.cluster.images import OPERATOR_IMAGE, operator_image
-from tests.helm import CHART, NAMESPACE, RELEASE, Helm, Objects
+from tests.helm import CHART, KUBE_VERSION, NAMESPACE, RELEASE, Helm, Objects
 
 ROUNDS = 3
 RENDERS = 5
@@ -44,8 +44,8 @@ def rendering(helm: Helm, home: Path) -> dict[str, str]:
     small = write_small_chart(home / "small")
     ours, floors = [], []
     for _ in range(RENDERS):
-        floors.append(seconds_of(lambda: _run(helm, "template", RELEASE, str(small))))
-        ours.append(seconds_of(lambda: _run(helm, "template", RELEASE, str(CHART), "--namespace", NAMESPACE)))
+        floors.append(seconds_of(lambda: _run(helm, *_TEMPLATE, str(small))))
+        ours.append(seconds_of(lambda: _run(helm, *_TEMPLATE, str(CHART))))
     return figures(ours, floors, floor="floor: a chart of one ConfigMap")
 
 
@@ -63,6 +63,7 @@ def installing(cluster: Cluster, helm: Helm) -> dict[str, str]:
     return figures(ours, floors, floor="floor: a Deployment of the image by hand")
 
 
+_TEMPLATE = ("template", RELEASE, "--namespace", NAMESPACE, "--kube-version", KUBE_VERSION)
 _WAIT = ("--namespace", NAMESPACE, "--wait", "--timeout", "2m")
 
 
