@@ -35,7 +35,7 @@ from genmodel_operator.kube.kinds import CLAIM, NETWORK_POLICY
 from genmodel_operator.resources.job import with_failure, with_generation
 from genmodel_operator.resources.network import build_inspection_policies
 from genmodel_operator.resources.source import build_inspection_job
-from genmodel_operator.resources.storage import Claim, claim_of
+from genmodel_operator.resources.storage import Claim, claim_of, claim_problem
 from genmodel_operator.status import RESOLVE, StepFailure
 from genmodel_runtime.contract import RuntimeReason
 
@@ -74,10 +74,8 @@ async def source_claim(ctx: Context, source: ClaimSource) -> tuple[Claim, str]:
         live = await ctx.tools.client.get(CLAIM, ctx.namespace, source.claim_name)
     except NotFound:
         raise _not_found(ctx, source, "does not exist") from None
-    if live["metadata"].get("deletionTimestamp"):
-        raise _not_found(ctx, source, "is being deleted, and is gone when no pod uses it any more")
-    if live.get("status", {}).get("phase") == "Lost":
-        raise _not_found(ctx, source, "has lost its volume")
+    if (problem := claim_problem(live)) is not None:
+        raise _not_found(ctx, source, problem)
     claim, replicas = claim_of(ctx.model, live), ctx.model.spec.desired_replicas
     if claim is None:
         raise ValueError("the model has no claim")

@@ -28,7 +28,7 @@ from genmodel_operator.kube.errors import NotFound
 from genmodel_operator.kube.kinds import CLAIM, CONTROLLER_REVISION, DEPLOYMENT
 from genmodel_operator.resources.job import build_job, job_name, with_failure, with_generation, with_in_use
 from genmodel_operator.resources.revision import Revision, revision_from_object
-from genmodel_operator.resources.storage import Claim, build_claim, claim_of, is_for_one_node
+from genmodel_operator.resources.storage import Claim, build_claim, claim_of, claim_problem, is_for_one_node
 from genmodel_runtime.contract import PREPARE_CONTAINER, RuntimeReason
 
 log = logging.getLogger(__name__)
@@ -128,10 +128,8 @@ async def _claim(ctx: Context, claim: Claim, revision: Revision) -> Object:
             live = await ctx.tools.client.get(CLAIM, ctx.namespace, claim.name)
         except NotFound:
             raise _not_found(ctx, claim, "does not exist") from None
-    if live["metadata"].get("deletionTimestamp"):
-        raise _not_found(ctx, claim, "is being deleted, and is gone when no pod uses it any more")
-    if live.get("status", {}).get("phase") == "Lost":
-        raise _not_found(ctx, claim, "has lost its volume")
+    if (problem := claim_problem(live)) is not None:
+        raise _not_found(ctx, claim, problem)
     return live
 
 

@@ -1,7 +1,7 @@
 """The Job that brings one commit to a claim, and its pod. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -28,12 +28,19 @@ def build_job(model: GenerativeModel, revision: Revision, claim_uid: str) -> dic
     name, commit = model.metadata.name, revision.model.commit
     metadata = child_metadata(model, job_name(name, commit), revision.fetch["metadata"]["labels"])
     metadata["annotations"] = {labels.CLAIM_UID: claim_uid}
+    return job_of(metadata, revision.fetch, tries=TRIES, hopeless=(ExitCode.NEEDS_A_PERSON, ExitCode.NO_SPACE))
+
+
+def job_of(
+    metadata: dict[str, Any], template: Mapping[str, Any], *, tries: int, hopeless: Sequence[ExitCode]
+) -> dict[str, Any]:
+    """Return a Job with the hash of itself; the exit codes that are hopeless end it at its first try."""
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "backoffLimit": TRIES - 1,
+            "backoffLimit": tries - 1,
             "podFailurePolicy": {
                 "rules": [
                     # The cluster took the pod away: that is no try.
@@ -43,12 +50,12 @@ def build_job(model: GenerativeModel, revision: Revision, claim_uid: str) -> dic
                         "onExitCodes": {
                             "containerName": PREPARE_CONTAINER,
                             "operator": "In",
-                            "values": [int(ExitCode.NEEDS_A_PERSON), int(ExitCode.NO_SPACE)],
+                            "values": [int(code) for code in hopeless],
                         },
                     },
                 ]
             },
-            "template": revision.fetch,
+            "template": template,
         },
     }
     return with_desired_hash(job)

@@ -11,7 +11,8 @@ from genmodel_operator.resources.containers import (
     PREPARE_MEMORY_LIMIT_GIB,
     container_defaults,
 )
-from genmodel_operator.resources.hashing import sha256_of, with_desired_hash
+from genmodel_operator.resources.hashing import sha256_of
+from genmodel_operator.resources.job import job_of
 from genmodel_operator.resources.names import child_metadata
 from genmodel_operator.resources.pod import beside_others_of, pod_security_context, pull_secrets
 from genmodel_operator.resources.storage import Claim
@@ -51,32 +52,11 @@ def build_inspection_job(
     name = f"{model.metadata.name}-{inspection_key(model, source)}"
     metadata = child_metadata(model, name, own_labels)
     metadata["annotations"] = {labels.CLAIM_UID: claim_uid}
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": metadata,
-        "spec": {
-            "backoffLimit": TRIES - 1,
-            "podFailurePolicy": {
-                "rules": [
-                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-                    {
-                        "action": "FailJob",
-                        "onExitCodes": {
-                            "containerName": PREPARE_CONTAINER,
-                            "operator": "In",
-                            "values": [int(ExitCode.NEEDS_A_PERSON)],
-                        },
-                    },
-                ]
-            },
-            "template": {
-                "metadata": {"labels": own_labels | {labels.CLAIM: claim.label}},
-                "spec": _pod_spec(model, settings, claim),
-            },
-        },
+    template = {
+        "metadata": {"labels": own_labels | {labels.CLAIM: claim.label}},
+        "spec": _pod_spec(model, settings, claim),
     }
-    return with_desired_hash(job)
+    return job_of(metadata, template, tries=TRIES, hopeless=(ExitCode.NEEDS_A_PERSON,))
 
 
 def _pod_spec(model: GenerativeModel, settings: Settings, claim: Claim) -> dict[str, Any]:

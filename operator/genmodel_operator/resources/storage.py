@@ -125,3 +125,12 @@ def build_claim(model: GenerativeModel, plan: ServingPlan, live: Mapping[str, An
         },
         "spec": spec,
     }
+
+
+def claim_problem(live: Mapping[str, Any]) -> str | None:
+    """Return what keeps pods from using a claim that exists, None where nothing does."""
+    if live["metadata"].get("deletionTimestamp"):
+        return "is being deleted, and is gone when no pod uses it any more"
+    if live.get("status", {}).get("phase") == "Lost":
+        return "has lost its volume"
+    return None
