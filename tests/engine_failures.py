@@ -57,22 +57,10 @@ QUICK = (
         arguments=("--no-such-flag",),
     ),
     Refusal(
-        "a word instead of a number",
-        "BadEngineArgument",
-        ("--max-num-seqs", "banana"),
-        arguments=("--max-num-seqs", "banana"),
-    ),
-    Refusal(
         "an unknown architecture",
         "EngineUnsupportedArchitecture",
         ("FooForCausalLM",),
         config={"architectures": ["FooForCausalLM"]},
-    ),
-    Refusal(
-        "an unknown model type",
-        "EngineUnsupportedArchitecture",
-        ("foobar",),
-        config={"architectures": ["FoobarForCausalLM"], "model_type": "foobar"},
     ),
     Refusal(
         "code of its own",
@@ -88,18 +76,6 @@ QUICK = (
         ("100000 tokens",),
         hint="4096 tokens",
         arguments=("--max-model-len", "100000"),
-    ),
-    Refusal(
-        "an unknown quantisation",
-        "EngineQuantizationRefused",
-        ("nosuch",),
-        config={"quantization_config": {"quant_method": "nosuch"}},
-    ),
-    Refusal(
-        "a quantisation without its configuration",
-        "EngineQuantizationRefused",
-        ("awq",),
-        arguments=("--quantization", "awq"),
     ),
     Refusal(
         "another quantisation than the stored one",
@@ -122,6 +98,34 @@ QUICK = (
     ),
 )
 """Told within seconds: before the engine's processes start."""
+
+FURTHER = (
+    Refusal(
+        "a word instead of a number",
+        "BadEngineArgument",
+        ("--max-num-seqs", "banana"),
+        arguments=("--max-num-seqs", "banana"),
+    ),
+    Refusal(
+        "an unknown model type",
+        "EngineUnsupportedArchitecture",
+        ("foobar",),
+        config={"architectures": ["FoobarForCausalLM"], "model_type": "foobar"},
+    ),
+    Refusal(
+        "an unknown quantisation",
+        "EngineQuantizationRefused",
+        ("nosuch",),
+        config={"quantization_config": {"quant_method": "nosuch"}},
+    ),
+    Refusal(
+        "a quantisation without its configuration",
+        "EngineQuantizationRefused",
+        ("awq",),
+        arguments=("--quantization", "awq"),
+    ),
+)
+"""As quick, and told by the same rules as one of those."""
 
 SLOW = (
     Refusal("no weights", "EngineBadModelFiles", ("finds no weights",), files={WEIGHTS: None}),

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from examples.demo.steps import CHAT
-from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.measured import measured
 from tests.platform import Platform
-from tests.standing_still import StandingStill, standing_still
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +28,3 @@ def _is_kept(platform: Platform, name: str) -> bool:
     status = platform.get("gm", name)["status"]
     own = {key: value for key, value in status.get("measured", {}).items() if key in ("kvTokens", "engineVersion")}
     return len(own) == 2 and any(own.items() <= kept.items() for kept in measured(platform, status["model"]["commit"]))
-
-
-@pytest.fixture(scope="session")
-def stuck(platform: Platform) -> Iterator[StandingStill]:
-    """Yield a model whose engine was just stopped, or a while ago for the tests before."""
-    if not isinstance(platform.cluster, Cluster):
-        pytest.skip("the engine's process can be stopped on a node of our own only")
-    with standing_still(platform, platform.cluster, "stuck") as found:
-        yield found

@@ -164,6 +164,7 @@ def second_hub(shown: Shown) -> Iterator[str]:
         process.terminate()
 
 
+@pytest.mark.soak
 def test_a_model_of_another_hub_in_the_cluster_s_namespace_is_served(second_hub: str) -> None:
     spec = {"model": "acme/tales", "source": {"hub": {"endpoint": second_hub}}}
     wish = {"apiVersion": "genmodel.dev/v1alpha1", "kind": "GenerativeModel", "metadata": {"name": "tales"}}
@@ -174,6 +175,7 @@ def test_a_model_of_another_hub_in_the_cluster_s_namespace_is_served(second_hub:
     kubectl("delete", "gm", "tales")
 
 
+@pytest.mark.soak
 def test_a_model_of_a_hub_outside_is_served_where_names_are_known(shown: Shown, pytestconfig: pytest.Config) -> None:
     assert shown
     with HubServer([repository_from_directory("acme/small", minilm_model())], host="0.0.0.0") as hub:

@@ -13,7 +13,7 @@ from tests.cluster.images.rootfs import USER_ID
 from tests.cluster.prerequisites import ensure_commands, is_debian, is_root, missing_packages
 from tests.conftest import showing_progress
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.soak, pytest.mark.e2e]
 ROOT = Path(__file__).resolve().parents[2]
 BUILDAH = {"buildah": "buildah"}
 

@@ -20,14 +20,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 WEIGHTS = "model.safetensors"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _while_an_engine_stands_still(request: pytest.FixtureRequest, platform: Platform) -> None:
-    """Let the engine of test_hung_engine.py, which comes next, spend its two minutes now."""
-    is_ours = isinstance(platform.cluster, Cluster)
-    if is_ours and any(item.path.name == "test_hung_engine.py" for item in request.session.items):
-        request.getfixturevalue("stuck")
-
-
 def prepare_status(platform: Platform, name: str) -> dict[str, Any]:
     pods = platform.pods(name)
     found = pods[0]["status"].get("initContainerStatuses", []) if pods else []

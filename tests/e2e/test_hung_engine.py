@@ -1,18 +1,29 @@
 """An engine that stands still under load, in a real pod: replaced in time, said where people look, served again."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 
+from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
-from tests.standing_still import StandingStill, ask, server_status
+from tests.standing_still import StandingStill, ask, server_status, standing_still
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 REPLACED_SECONDS = 150.0
 """From the moment in which the engine stops to the end of its container."""
+
+
+@pytest.fixture
+def stuck(platform: Platform) -> Iterator[StandingStill]:
+    """Yield a model whose engine was just stopped."""
+    if not isinstance(platform.cluster, Cluster):
+        pytest.skip("the engine's process can be stopped on a node of our own only")
+    with standing_still(platform, platform.cluster, "stuck") as found:
+        yield found
 
 
 def test_an_engine_that_stands_still_is_replaced(platform: Platform, stuck: StandingStill) -> None:

@@ -143,6 +143,7 @@ def small_disk(own: Platform, tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
+@pytest.mark.soak
 def test_a_disk_that_fills_up_midway_and_is_freed(own: Platform, small_disk: Path) -> None:
     size = (minilm_model() / WEIGHTS).stat().st_size
     own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=2_000_000, times=None)
@@ -192,6 +193,7 @@ def fill(ballast: Path) -> None:
             os.fsync(stream.fileno())
 
 
+@pytest.mark.soak
 def test_authorities_that_are_missing_and_a_pod_that_writes_more_than_it_may(own: Platform) -> None:
     own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=500_000, times=None)
     authorities = {"name": "authorities", "items": [{"key": "ca.crt", "path": "ca.crt"}]}

@@ -23,7 +23,7 @@ from tests.cluster.progress import wait_until
 from tests.cluster.realnode import NODE_NAME
 from tests.platform import Platform
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
 STALE, FOREIGN = "a" * 40, "b" * 40

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_failures import SLOW, Refusal, cases, check, write_model
+from tests.engine_failures import FURTHER, SLOW, Refusal, cases, check, write_model
 from tests.real_engine import serving
 
 pytestmark = [pytest.mark.soak, pytest.mark.engine, pytest.mark.timeout(600)]
 
 
-@pytest.mark.parametrize("refusal", cases(SLOW))
+@pytest.mark.parametrize("refusal", cases((*FURTHER, *SLOW)))
 def test_a_start_that_is_given_up(refusal: Refusal, tmp_path: Path, site_packages: Path) -> None:
     check(refusal, tmp_path, site_packages)
 
