@@ -41,7 +41,7 @@ class AcceleratorPool(Described):
     devices: Annotated[int, Field(ge=0, le=64)]
     """Devices of one node; 0 for the product CPU, and only for that."""
     nodes: Annotated[int, Field(ge=1)] = 1
-    """Nodes that the pool can have at most."""
+    """Nodes that the pool can have at most; with inventory.mode pools: that it has."""
     labels: Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)]
     """Labels that all nodes of the pool have, and no others; an autoscaler has to know them. Pods ask for them."""
     taints: list[Annotated[str, Field(pattern=r"^[^\s:=]+(=[^\s:=]*)?:(NoSchedule|NoExecute|PreferNoSchedule)$")]] = []
