@@ -2,23 +2,30 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.cluster import Cluster
-from tests.helm import NAMESPACE, RELEASE, Objects
+from tests.helm import NAMESPACE, RELEASE, Objects, key_of
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 READS = ("get", "list", "watch")
 Grant = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
+Span = tuple[str, str]
+"""From when to when, as `now` says it."""
+EVERYBODY_S: set[Grant] = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
+"""What the chart's account asks for and everybody may: the chart's own check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answered request; ``credential`` is the token that it came with, ``at`` when it arrived (RFC 3339)."""
+    """One answered request; ``credential`` is the token that it came with, ``at`` when it arrived (RFC 3339).
+
+    ``is_forbidden``: the right was missing. Quotas, and namespaces that end, answer 403 too.
+    """
 
     group: str
     resource: str
@@ -27,6 +34,7 @@ class Request:
     code: int
     credential: str
     at: str
+    is_forbidden: bool
 
     @property
     def grants(self) -> set[Grant]:
@@ -56,6 +64,7 @@ def _request(entry: dict[str, Any]) -> Iterator[Request]:
         code=int(entry.get("responseStatus", {}).get("code", 0)),
         credential=credential,
         at=entry["requestReceivedTimestamp"],
+        is_forbidden=entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
     )
 
 
@@ -92,3 +101,27 @@ def credential_of(token: str) -> str:
 def now() -> str:
     """Return the present time as the audit log writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def installed(cluster: Cluster) -> Objects:
+    """Return the roles and bindings of the release as they are in the cluster."""
+    args = ("get", "clusterroles,clusterrolebindings,roles,rolebindings", "-A", "-o", "json")
+    listed = json.loads(cluster.kubectl(*args, "-l", f"app.kubernetes.io/instance={RELEASE}"))["items"]
+    return {(found["kind"], key_of(found)): found for found in listed}
+
+
+def assert_rights_suffice(cluster: Cluster, *, excused: Iterable[Span]) -> None:
+    """Hold what the account was refused in the whole life of the cluster, and what it needed, to what it has.
+
+    The other way, that it needs all that it has, is seen where its life is driven
+    (tests/apiserver/test_operators_of_the_chart.py): a run of some tests cannot tell.
+    """
+    spans = list(excused)
+    found = [one for one in requests(cluster) if not any(since <= one.at <= until for since, until in spans)]
+    status = ("genmodel.dev", "generativemodels/status", "patch")
+    assert status in {grant for one in found for grant in one.grants}, f"{len(found)} requests, and never {status}"
+    refused = {f"{one.verb} {one.resource}.{one.group} {one.name}".strip() for one in found if one.is_forbidden}
+    assert not refused, f"the operator lacks rights that the chart should grant: {sorted(refused)}"
+    needed = {grant for one in found if one.code < 400 for grant in one.grants}
+    elsewhere = needed - granted(installed(cluster)) - EVERYBODY_S
+    assert not elsewhere, f"needed, and granted by somebody else: {sorted(elsewhere)}"

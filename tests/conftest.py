@@ -13,6 +13,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from examples.demo.foreign import remove
+from tests import audited
 from tests.cluster import Cluster, Environment, HostedCluster, KindCluster, detect
 from tests.cluster.images import vllm_site_packages
 from tests.leftovers import Leftovers
@@ -149,7 +150,7 @@ def real_cluster(environment: Environment) -> Cluster | HostedCluster:
         return HostedCluster(environment.kubeconfig, registry=environment.registry)
     if environment.rung == "kind":
         return KindCluster(f"test-{os.getpid()}")
-    return Cluster(f"node-{os.getpid()}", real_node=True)
+    return Cluster(f"node-{os.getpid()}", real_node=True, audit=True)
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +159,8 @@ def platform(
 ) -> Iterator[Platform]:
     """Yield a real node with the chart from real images and the local Hub; what takes long says how far it is.
 
-    A cluster of other people gets it back as it was.
+    In the end the operator must have been refused nothing, in the whole run. A cluster of other people gets it back
+    as it was.
     """
     if isinstance(real_node, HostedCluster):
         with showing_progress(pytestconfig):
@@ -169,6 +171,7 @@ def platform(
         with showing_progress(pytestconfig):
             made = set_up(real_node, tmp_path_factory.mktemp("hub") / "hub.log")
         yield made
+        audited.assert_rights_suffice(real_node, excused=made.without_rights)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from tests.operator_world import OperatorWorld
 from tests.situations.scenes import L4, TOO_MANY
 
 OF_M = ("-l", "genmodel.dev/model=m")
+MONITORS = "podmonitors.monitoring.coreos.com"
 OF_KEPT = ("-l", "genmodel.dev/model=kept")
 
 
@@ -26,12 +27,14 @@ def live_a_life(world: OperatorWorld, team: str, since: str) -> None:
     ``since`` is when it began, as `audited.now` says it.
     """
     kubectl = world.cluster.kubectl
+    kinds = ["deployment", "service", "controllerrevision", "networkpolicy", "pdb"]
+    kinds += ["podmonitor"] if kubectl("get", "crd", MONITORS, "--ignore-not-found", "-o", "name") else []
 
     world.wish(team, "m", replicas=2)
     world.wait_for(team, "m", "Serving")
     world.until(lambda: bool(world.list(team, "pdb", *OF_M)), "two replicas have a budget")
     # By hand: every kind is put right.
-    for kind in ("deployment", "service", "controllerrevision", "networkpolicy", "pdb"):
+    for kind in kinds:
         (found, *_) = world.list(team, kind, *OF_M)
         kubectl("-n", team, "label", kind, found["metadata"]["name"], "app.kubernetes.io/component-")
     for length in (128, 256, 384, 448):

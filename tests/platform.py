@@ -3,7 +3,7 @@
 import json
 import sys
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from examples.demo.steps import (
     install_chart,
     shared_machine_values,
 )
-from tests import shown
+from tests import audited, shown
 from tests.api_connection import ApiConnection
 from tests.cluster import Cluster, HostedCluster, KindCluster
 from tests.cluster.images import OPERATOR_IMAGE, VLLM_CPU_IMAGE, operator_image, vllm_cpu_image
@@ -43,6 +43,8 @@ class Platform:
     cluster: AnyCluster
     hub_port: int
     connection: ApiConnection
+    without_rights: list[audited.Span] = field(default_factory=list)
+    """When a test had taken the chart's rights away."""
 
     def wished(self, name: str, model: str, **spec: Any) -> dict[str, Any]:
         return {

@@ -55,7 +55,7 @@ async def reconciling(parts: Parts) -> AsyncIterator[Work]:
         learning=_learning(parts),
         branches=Branches(parts.settings.hub, count=parts.metrics.branch_check),
         updates=Updates(parts.settings),
-        evidence=EvidenceReader(parts.client, clock=time.monotonic),
+        evidence=EvidenceReader(parts.client, clock=time.monotonic, reads_nodes=settings.inventory.reads_nodes),
         monitors=monitors,
         policy=policy,
         devices=DeviceLedger(parts.cache, wake=_wake(parts)),

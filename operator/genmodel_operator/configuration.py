@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from genmodel_operator.policy.document import Policy
+from genmodel_operator.policy.parse import PolicyError, parse_policy
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.pools_given import contradiction
 
@@ -53,9 +54,26 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if settings.policy_file and settings.policy != Policy():
         given = next(source for path, source in sources.items() if path[0] == "policy" and len(path) > 1)
         raise ConfigurationError([f"{given}: policy_file={settings.policy_file} holds the policy; set one of the two"])
-    if twice := contradiction(settings, settings.policy):
-        raise ConfigurationError([f"policy.{twice}"])
+    if not settings.policy_file and (wrong := contradiction(settings, settings.policy)):
+        raise ConfigurationError([f"policy.{wrong}"])
     return settings
+
+
+def load_with_policy(environ: Mapping[str, str]) -> Settings:
+    """Return the settings as ``load_settings``, with the policy that is in their file now: for a command, which ends.
+
+    Raises ``ConfigurationError``.
+    """
+    settings = load_settings(environ)
+    if not settings.policy_file:
+        return settings
+    try:
+        policy = parse_policy(Path(settings.policy_file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, PolicyError) as error:
+        raise ConfigurationError([f"{settings.policy_file}: {error}"]) from error
+    if wrong := contradiction(settings, policy):
+        raise ConfigurationError([f"{settings.policy_file}: {wrong}"])
+    return settings.model_copy(update={"policy": policy})
 
 
 def _read_file(name: str | None) -> tuple[dict[str, Any], dict[_Path, str]]:

@@ -96,7 +96,7 @@ def build_settings() -> kopf.OperatorSettings:
 def build_registry(
     queue: Queue,
     cache: ChildCache,
-    inventory_changed: Callable[[], None],
+    inventory_changed: Callable[[], None] | None,
     *,
     login: Login,
     watching: Callable[[], None] | None = None,
@@ -104,6 +104,7 @@ def build_registry(
 ) -> kopf.OperatorRegistry:
     """Return the handlers: models and children add keys, nodes tell the inventory.
 
+    Nodes are not watched where ``inventory_changed`` is None.
     ``login`` says how the API server is reached, ``watching`` is called each time that a watch of models
     is open, and ``observe_model`` sees every event of a model, for metrics.
     """
@@ -112,7 +113,8 @@ def build_registry(
     _handle_models(registry, queue, observe_model)
     for kind in CHILD_KINDS:
         _handle_children(registry, kind, queue, cache)
-    _handle_nodes(registry, inventory_changed)
+    if inventory_changed is not None:
+        _handle_nodes(registry, inventory_changed)
     return registry
 
 

@@ -167,13 +167,14 @@ class Operator:
             namespaces=namespaces,
             report=self._report("lists"),
             delays=EndlessJitter(cap_seconds=STARTUP_DELAY_CAP_SECONDS),
+            reads_nodes=self._parts.settings.inventory.reads_nodes,
         )
         for kind in self._work.optional:
             await kind.look()
         registry = build_registry(
             self._queue,
             self._parts.cache,
-            self._on_nodes_changed,
+            self._on_nodes_changed if self._parts.settings.inventory.reads_nodes else None,
             login=self._parts.client.watch_connection,
             watching=self._on_watching,
             observe_model=self._observe_model,

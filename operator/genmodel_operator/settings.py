@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from genmodel_operator.policy.document import Policy
-from genmodel_operator.policy.pool import AcceleratorPool
+from genmodel_operator.policy.pool import AcceleratorPool, Quantity
 from genmodel_operator.section import Described, Section
 from genmodel_runtime.contract import DEFAULT_BODY_BYTES, DEFAULT_CHOICES, DEFAULT_INPUTS
 
@@ -26,7 +26,9 @@ def _network(text: str) -> str:
 class HubSettings(Section):
     """The default Hub and how it is called."""
 
-    endpoint: str = "https://huggingface.co"
+    endpoint: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$")] = (
+        "https://huggingface.co"
+    )
     """Base URL of the Hub that models without spec.source.hub.endpoint come from."""
     token_secret_name: str = "genmodel-hub-token"
     """Secret that is read in the model's namespace where the model names none."""
@@ -71,7 +73,7 @@ class EngineSettings(Section):
     """imagePullPolicy of all containers in model pods."""
     image_pull_secrets: list[str] = []
     """Names of pull secrets in the models' namespaces."""
-    cpu_request: str = "2"
+    cpu_request: Quantity = "2"
     """CPU request of a server pod on CPU, as a Kubernetes quantity."""
     cpu_threads: Annotated[int, Field(ge=0)] = 0
     """OMP_NUM_THREADS of the CPU engine; 0: the engine decides."""
@@ -116,6 +118,19 @@ class AcceleratorSettings(Section):
     [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
     time_slices: bool = False
     """Plans on time-sliced GPUs, each share with its part of the memory. Only where nobody but models uses them."""
+
+
+class InventorySettings(Section):
+    """How the operator knows which nodes there are."""
+
+    mode: Literal["nodes", "pools"] = "nodes"
+    """nodes: it reads those of the cluster. pools: it takes those for there that policy.pools or accelerators.pools
+    describe, reads none, and the chart grants no right to."""
+
+    @property
+    def reads_nodes(self) -> bool:
+        """Whether the cluster's nodes are read."""
+        return self.mode == "nodes"
 
 
 class MeasurementSettings(Section):
@@ -220,6 +235,8 @@ class Settings(Section):
     """Engine images and limits."""
     accelerators: AcceleratorSettings = AcceleratorSettings()
     """What the nodes cannot tell about accelerators."""
+    inventory: InventorySettings = InventorySettings()
+    """How the operator knows which nodes there are."""
     policy_file: str = ""
     """File of the policy, read again when it changes; empty: the policy below holds for as long as the process."""
     policy: Policy = Policy()

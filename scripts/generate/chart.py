@@ -1,6 +1,7 @@
 """The generated parts of the chart: its CRD, and the values that are settings of the operator."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -41,12 +42,16 @@ def crd_template(crd: dict[str, Any]) -> str:
 
 
 def settings_template() -> str:
-    """Return the template that names the values which are settings."""
-    keys = json.dumps([to_camel(name) for name in _fields(Settings) if name not in OWN_DOCUMENT])
-    return (
-        "{{/* Generated from operator/genmodel_operator/settings.py by `make generate`; do not edit. */}}\n"
-        f'{{{{- define "genmodel.settingsKeys" -}}}}\n{keys}\n{{{{- end -}}}}\n'
-    )
+    """Return the templates that name the values which are settings, and those of them that have parts."""
+    fields = {name: field for name, field in _fields(Settings).items() if name not in OWN_DOCUMENT}
+    sections = [name for name, field in fields.items() if isinstance(field.default, BaseModel)]
+    head = "{{/* Generated from operator/genmodel_operator/settings.py by `make generate`; do not edit. */}}\n"
+    return head + _names("genmodel.settingsKeys", fields) + "\n" + _names("genmodel.settingsSections", sections)
+
+
+def _names(template: str, names: Iterable[str]) -> str:
+    keys = json.dumps([to_camel(name) for name in names])
+    return f'{{{{- define "{template}" -}}}}\n{keys}\n{{{{- end -}}}}\n'
 
 
 def values(current: str) -> str:
@@ -90,6 +95,8 @@ def _camel(schema: dict[str, Any]) -> dict[str, Any]:
         result["properties"] = {to_camel(name): _camel(member) for name, member in members.items()}
     if isinstance(result.get("items"), dict):
         result["items"] = _camel(result["items"])
+    if result.pop("x-kubernetes-int-or-string", False):
+        result["type"] = ["integer", "string"]
     if isinstance(result.get("exclusiveMinimum"), bool):
         result["exclusiveMinimum"] = result.pop("minimum")
     return result

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
+import yaml
 
-from genmodel_operator.api.crd import CRD_NAME
+from genmodel_operator.api.crd import CRD_NAME, build_crd
 from tests.cluster import Cluster, Environment
 from tests.crd_cluster import install_crd
 from tests.crd_samples import manifest
@@ -16,6 +19,8 @@ from tests.helm import CHART, NAMESPACE, RELEASE, Helm
 
 pytestmark = pytest.mark.apiserver
 
+DATA = Path(__file__).parent / "data"
+EARLIER, RECORDED = DATA / "earlier_chart.tgz", DATA / "earlier_operator.json"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 
 
@@ -189,3 +194,56 @@ def test_without_keep_uninstalling_removes_the_crd(installed: Cluster, helm: Hel
     install(helm, {"crds": {"keep": False}})
     helm.run("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
     assert CRD_NAME not in installed.kubectl("get", "crd", "-o", "name")
+
+
+def owned(cluster: Cluster) -> set[tuple[str, str]]:
+    """Return the kinds and names of all objects of the release."""
+    kinds = "deploy,cm,sa,svc,role,rolebinding,clusterrole,clusterrolebinding,networkpolicy,crd"
+    selector = f"app.kubernetes.io/instance={RELEASE}"
+    listed = json.loads(cluster.kubectl("get", kinds, "-A", "-l", selector, "-o", "json"))["items"]
+    return {(found["kind"], found["metadata"]["name"]) for found in listed}
+
+
+def test_an_earlier_chart_is_upgraded_with_its_values_and_models(cluster: Cluster, helm: Helm) -> None:
+    values = {"workers": 4, "hub": {"endpoint": "https://mirror.example.com"}}
+    done = helm.run("install", RELEASE, str(EARLIER), "--namespace", NAMESPACE, values=values)
+    assert done.returncode == 0, done.stderr
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{CRD_NAME}")
+    model = earlier_model()
+    for subresource in ((), ("--subresource=status",)):
+        cluster.kubectl("-n", "team-a", "apply", "--server-side", *subresource, "-f", "-", input=json.dumps(model))
+    before = json.loads(cluster.kubectl("-n", "team-a", "get", "gm", "tiny", "-o", "json"))
+
+    args = ("upgrade", RELEASE, str(CHART), "--namespace", NAMESPACE)
+    refused = helm.run(*args, "--reuse-values")
+    assert refused.returncode != 0
+    assert "'/hub': additional properties 'xet' not allowed" in refused.stderr, "a default of then"
+    done = helm.run(*args, "--reset-then-reuse-values")
+    assert done.returncode == 0, done.stderr
+
+    after = json.loads(cluster.kubectl("-n", "team-a", "get", "gm", "tiny", "-o", "json"))
+    assert after["status"] == before["status"]
+    assert after["spec"].items() >= before["spec"].items(), "only defaults of fields that are new are added"
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    crd = json.loads(cluster.kubectl("get", "crd", CRD_NAME, "-o", "json"))
+    assert set(spec_fields(crd)) == set(spec_fields(build_crd())), "the definition is that of today"
+    text = cluster.kubectl("-n", NAMESPACE, "get", "cm", RELEASE, "-o", "jsonpath={.data.settings\\.yaml}")
+    settings = yaml.safe_load(text)
+    assert (settings["workers"], settings["hub"]["endpoint"]) == (4, "https://mirror.example.com"), "kept"
+    assert settings["inventory"] == {"mode": "nodes"}, "what is new has its default"
+    rendered = {(kind, found["metadata"]["name"]) for (kind, _), found in helm.objects(values).items()}
+    assert owned(cluster) == {one for one in rendered if one[1] != f"{RELEASE}-check"}, "nothing of before is left"
+    remove(cluster, helm)
+
+
+def earlier_model() -> dict[str, Any]:
+    """Return the model that an operator of that chart left, in the form of an object without a history."""
+    text = Template(RECORDED.read_text()).substitute(namespace="team-a", uid="")
+    found: dict[str, Any] = json.loads(text)[0]
+    return {**found, "metadata": {"name": found["metadata"]["name"]}}
+
+
+def spec_fields(crd: dict[str, Any]) -> dict[str, Any]:
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    fields: dict[str, Any] = schema["properties"]["spec"]["properties"]
+    return fields

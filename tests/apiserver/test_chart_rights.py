@@ -12,11 +12,15 @@ pytestmark = pytest.mark.apiserver
 
 Grant = tuple[str, str, str]
 
+POOL = {"name": "l4", "product": "NVIDIA-L4", "devices": 1, "labels": {"example.com/pool": "l4"}}
+UNREAD: dict[str, Any] = {"inventory": {"mode": "pools"}, "policy": {"pools": [POOL]}}
 VALUE_SETS = [
     pytest.param({}, id="the whole cluster"),
     pytest.param({"watchNamespaces": ["team-a", "team-b"]}, id="two namespaces"),
     pytest.param({"hub": {"tokenSecretNames": []}}, id="no tokens"),
     pytest.param({"replicas": 2}, id="two operators"),
+    pytest.param(UNREAD, id="nodes are not read"),
+    pytest.param(UNREAD | {"watchNamespaces": ["team-a"]}, id="one namespace, and nodes are not read"),
 ]
 NAMESPACED: set[Grant] = {
     *{("genmodel.dev", "generativemodels", verb) for verb in ("get", "list", "watch")},
@@ -83,6 +87,13 @@ def test_rights_in_two_namespaces(helm: Helm) -> None:
     assert grants(found["Role", OWN_ROLE]) == OWN, "what it tells of itself"
     assert [name for kind, name in found if kind == "ClusterRole"] == [f"{RELEASE}-nodes"]
     assert grants(found["ClusterRole", f"{RELEASE}-nodes"]) == NODES
+
+
+def test_where_nodes_are_not_read_there_is_no_right_to(helm: Helm) -> None:
+    assert grants(helm.objects(UNREAD)["ClusterRole", RELEASE]) == NAMESPACED
+    found = helm.objects(UNREAD | {"watchNamespaces": ["team-a"], "crds": {"enabled": False}})
+    assert [(kind, name) for kind, name in found if kind.startswith("Cluster")] == [], "nothing of the whole cluster"
+    assert grants(found["Role", f"team-a/{RELEASE}"]) == NAMESPACED
 
 
 def test_an_operator_that_serves_its_own_namespace_may_tell_of_itself_there(helm: Helm) -> None:

@@ -63,6 +63,7 @@ EVERY_VALUE: dict[str, Any] = {
         "pools": [{"name": "p", "product": "NVIDIA-L4", "devices": 2, "labels": {"example.com/pool": "l4"}}],
         "timeSlices": True,
     },
+    "inventory": {"mode": "pools"},
     "limits": {"bodyMib": 8, "choices": 4, "inputs": 64, "mediaHosts": ["images.example"]},
     "network": {
         "policies": False,
@@ -84,6 +85,7 @@ def test_every_setting_is_reached_by_its_value(helm: Helm) -> None:
             "hub",
             "engines",
             "accelerators",
+            "inventory",
             "limits",
             "network",
             "measurements",

@@ -4,10 +4,12 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from genmodel_operator.api.crd import CRD_NAME, build_crd
 from tests.helm import CHART, KUBE_VERSION, RELEASE, Helm, Objects, settings_of
 
+DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 pytestmark = pytest.mark.apiserver
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -104,6 +106,9 @@ def test_no_object_of_the_chart_looks_like_a_model_s_child(helm: Helm, values: d
         pytest.param(
             {"podDisruptionBudget": {"maxUnavailable": 0}}, "maxUnavailable", id="a budget that drains nothing"
         ),
+        pytest.param({"inventory": {"mode": "configmap"}}, "/inventory/mode", id="no way to know nodes"),
+        pytest.param({"hub": {"endpoint": "huggingface.co"}}, "/hub/endpoint", id="a Hub without a scheme"),
+        pytest.param({"fullnameOverride": "Foo_Bar"}, "/fullnameOverride", id="a name that no Service has"),
         pytest.param({"namespaceOverride": "A"}, "namespaceOverride", id="a name that no namespace has"),
         pytest.param({"extraObjects": [3]}, "extraObjects", id="an object that is a number"),
     ],
@@ -142,6 +147,21 @@ def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: dict[str, Any]
             id="pools in two places",
         ),
         pytest.param(
+            {"inventory": {"mode": "pools"}},
+            ("inventory.mode is pools", "neither policy.pools nor accelerators.pools", "describe them in policy.pools"),
+            id="no nodes at all",
+        ),
+        pytest.param(
+            {"policy": {"pools": [{"name": "a", "product": "L4", "devices": 0, "labels": {"a": "b"}}]}},
+            ("the pool a", "product L4 and devices 0"),
+            id="a pool of GPUs without any",
+        ),
+        pytest.param(
+            {"accelerators": {"pools": [{"name": "a", "product": "CPU", "devices": 1, "labels": {"a": "b"}}]}},
+            ("the pool a", "product CPU and devices 1"),
+            id="a pool of processors with GPUs",
+        ),
+        pytest.param(
             {"watchNamespaces": ["a"], "rbac": {"aggregate": True}},
             ("watchNamespaces is set", "rbac.aggregate is true"),
             id="users of the whole cluster for an operator of one namespace",
@@ -154,6 +174,14 @@ def test_values_that_contradict_each_other_are_refused_by_both_names(
     answer = helm.template(values)
     assert answer.returncode != 0
     assert [words for words in want if words not in answer.stderr] == []
+
+
+@pytest.mark.parametrize("key", [*DEFAULTS, *(f"metrics.{part}" for part in DEFAULTS["metrics"])])
+def test_a_key_without_a_value_is_named_or_means_the_default(helm: Helm, key: str) -> None:
+    outer, _, inner = key.partition(".")
+    answer = helm.template({outer: {inner: None} if inner else None})
+    if answer.returncode:
+        assert f"there is no value {key}: it is a key without a value" in answer.stderr
 
 
 def test_two_operators_roll_and_prefer_different_nodes(helm: Helm) -> None:

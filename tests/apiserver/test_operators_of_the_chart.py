@@ -20,6 +20,7 @@ from tests.extra_nodes import extra_nodes
 from tests.helm import CHART, NAMESPACE, RELEASE, Helm, Objects
 from tests.operator_life import live_a_life
 from tests.operator_world import HUB, L4_LABELS, ROOT, OperatorWorld, tracebacks
+from tests.prometheus_crds import prometheus_crd
 from tests.situations.rights import account_kubeconfig
 
 pytestmark = pytest.mark.apiserver
@@ -27,17 +28,31 @@ pytestmark = pytest.mark.apiserver
 TEAM = "team-a"
 LEASE_SECONDS = 6
 WIDE_TEAM = "team-b"
+PRODUCT = {name: L4_LABELS[name] for name in ("nvidia.com/gpu.product",)}
+POOL = {
+    "name": "l4",
+    "product": "NVIDIA-L4",
+    "devices": 8,
+    "nodes": 2,
+    "labels": PRODUCT,
+    "memory": "256Gi",
+    "cpu": "32",
+}
 VALUES: dict[str, Any] = {
     "replicas": 2,
+    "drainPatienceSeconds": 3,
     "leaderElection": {"leaseSeconds": LEASE_SECONDS},
     "watchNamespaces": [TEAM],
     "resyncSeconds": 4,
     "hub": {"endpoint": HUB},
     "measurements": {"namespace": NAMESPACE},
-    # Rights of a kind that only clusters with the Prometheus Operator have.
+    # Rights of a kind that only clusters with the Prometheus Operator have, as this one has later.
     "metrics": {"podMonitor": {"enabled": False}},
+    # Nodes are described here, and read where the whole cluster is served.
+    "inventory": {"mode": "pools"},
+    "policy": {"pools": [POOL]},
 }
-WIDE = VALUES | {"watchNamespaces": []}
+WIDE = VALUES | {"watchNamespaces": [], "inventory": {"mode": "nodes"}, "policy": {}, "metrics": {}}
 PORTS = {"one": 8080, "two": 8082}
 WRONG_POLICY = "allowedPublisher: [acme]"
 NOT_REQUESTED: set[Grant] = {
@@ -207,6 +222,7 @@ def tell_of_a_wrong_policy(operator: Operator) -> None:
 
 
 def assert_asks_for_what_is_granted(leader: Operator, team: str, objects: Objects, since: str) -> None:
+    """Hold what is asked for in a driven life to what is granted, both ways."""
     cluster, granted = leader.world.cluster, audited.granted(objects)
     assert granted >= NOT_REQUESTED
     requested = granted - NOT_REQUESTED
@@ -219,12 +235,34 @@ def assert_asks_for_what_is_granted(leader: Operator, team: str, objects: Object
     )
     assert audited.used(cluster, since) - granted == set(), "nothing is asked for that is not granted"
     found = audited.requests(cluster, since)
-    assert {f"{one.verb} {one.resource}" for one in found if one.code == 403} == set()
+    assert {f"{one.verb} {one.resource}" for one in found if one.is_forbidden} == set()
 
 
 def test_what_the_operator_asks_for_is_what_the_chart_grants(operators: Operators, voice: None) -> None:
     leader, _ = operators.leader_and_standby()
     assert_asks_for_what_is_granted(leader, TEAM, operators.objects, since="")
+
+
+def test_an_operator_that_reads_no_nodes_plans_with_pools_and_makes_room(operators: Operators) -> None:
+    leader, _ = operators.leader_and_standby()
+    world, halves = leader.world, {"products": ["NVIDIA-L4"], "count": 4}
+    world.cluster.kubectl("-n", TEAM, "delete", "gm", "--all", "--timeout=60s")
+    world.wish(TEAM, "wide", replicas=4, accelerator=halves)
+    world.wait_for(TEAM, "wide", "Serving", seconds=90)
+    status = world.get(TEAM, "gm", "wide")["status"]
+    assert (status["plan"]["replicasFit"], status["plan"]["accelerator"]["product"]) == (4, "NVIDIA-L4")
+    old = status["revision"]["serving"]
+    # Both nodes are full: the successor gets the place of the old revision, of which pools and pods tell.
+    world.wish(TEAM, "wide", replicas=4, accelerator=halves, context={"maxModelLen": 128})
+    world.until(
+        lambda: world.get(TEAM, "gm", "wide")["status"]["revision"].get("serving") not in (None, old),
+        "its successor serves",
+        seconds=120,
+    )
+    world.wait_for(TEAM, "wide", "Serving", seconds=90)
+    asked = {found.resource for member in operators.members for found in member.requests()}
+    assert "pods" in asked
+    assert "nodes" not in asked
 
 
 def test_the_same_in_the_whole_cluster(operators: Operators, voice: None) -> None:
@@ -234,6 +272,9 @@ def test_the_same_in_the_whole_cluster(operators: Operators, voice: None) -> Non
         member.world.assert_ends_in_order()
     # What the life before has made in the release's namespace is made anew.
     operators.cluster.kubectl("-n", NAMESPACE, "delete", f"lease/{RELEASE}", f"configmap/{RELEASE}-measurements")
+    operators.cluster.apply(prometheus_crd("podmonitors"))
+    name = "crd/podmonitors.monitoring.coreos.com"
+    operators.cluster.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
     since = audited.now()
     objects = operators.changed_to(WIDE)
     one.start()

@@ -11,6 +11,7 @@ import pytest
 from openai import OpenAI
 
 from examples.demo.steps import OPERATOR_NAMESPACE, ROOT
+from tests import audited
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
 
@@ -95,6 +96,7 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(
     assert pods_of(platform, fables) == before
 
     # A broken installation says what is wrong with it. The operator of before is gone, so nobody waits for it.
+    broken = audited.now()
     values = ("--set", f"hub.endpoint={NOBODY}", "--set", "rbac.create=false", "--set", "hub.timeoutSeconds=3")
     release.run("upgrade", RELEASE, "charts/genmodel", "--reuse-values", *values)
     said = release.check(passes=False)
@@ -111,6 +113,7 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(
     began = time.monotonic()
     notes = release.upgrade()
     print(f"install to ready: {time.monotonic() - began:.1f} s")
+    platform.without_rights.append((broken, audited.now()))
     assert "helm uninstall ends the operator and leaves the models serving" in notes
     platform.wait_for(fables, "Serving")
     wait_until("nothing to be offered any more", lambda: not has_update(platform, fables), timeout_seconds=120)

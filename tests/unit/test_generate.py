@@ -102,7 +102,7 @@ def test_settings_of_the_reference_name_their_variables() -> None:
 
 def test_what_lists_hold_is_in_the_reference_and_in_the_schema() -> None:
     page = reference.settings()
-    assert "| `accelerators.pools[].devices` |  | required | Devices of one node. |" in page
+    assert "| `accelerators.pools[].devices` |  | required | Devices of one node; 0 for the product CPU, " in page
     assert '| `accelerators.products[].interconnect` |  | `"pcie"` |' in page
     product = SCHEMA["properties"]["accelerators"]["properties"]["products"]["items"]
     assert product["required"] == ["name", "memoryGib"]

@@ -107,8 +107,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- toYaml $settings -}}
 {{- end -}}
 
+{{/* Sections that are not there: a key without a value takes the defaults away, and so does helm with old values. */}}
+{{- define "genmodel.validateSections" -}}
+{{- $values := .Values -}}
+{{- $sections := concat (fromJsonArray (include "genmodel.settingsSections" .)) (list "crds" "extraCA" "global" "image" "livenessProbe" "metrics" "networkPolicy" "podDisruptionBudget" "policy" "proxy" "rbac" "readinessProbe" "serviceAccount" "startupProbe") -}}
+{{- $parts := list "service" "podMonitor" "prometheusRule" "dashboards" -}}
+{{- range $key := $sections -}}
+{{- if not (hasKey $values $key) -}}
+{{- include "genmodel.noSection" $key -}}
+{{- end -}}
+{{- end -}}
+{{- range $part := $parts -}}
+{{- if not (hasKey $values.metrics $part) -}}
+{{- include "genmodel.noSection" (printf "metrics.%s" $part) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "genmodel.noSection" -}}
+{{- fail (printf "there is no value %s: it is a key without a value, which takes its defaults away, or helm kept the defaults of an earlier release (--reuse-values); leave the key out, or upgrade with --reset-then-reuse-values" .) -}}
+{{- end -}}
+
 {{/* Values that contradict each other; each message names both. */}}
 {{- define "genmodel.validate" -}}
+{{- include "genmodel.validateSections" . -}}
 {{- with .Values -}}
 {{- if and .podDisruptionBudget.enabled (lt (int .replicas) 2) -}}
 {{- fail "podDisruptionBudget.enabled is true and replicas is 1: no node under the operator could ever be drained; set replicas to 2 or more" -}}
@@ -121,6 +143,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- if and .accelerators.pools .policy.pools -}}
 {{- fail "accelerators.pools and policy.pools are both set: keep the pools in one of the two; those of the policy are read without a restart" -}}
+{{- end -}}
+{{- if and (eq .inventory.mode "pools") (not .accelerators.pools) (not .policy.pools) -}}
+{{- fail "inventory.mode is pools, and neither policy.pools nor accelerators.pools describes a node: nothing could be planned; describe them in policy.pools" -}}
+{{- end -}}
+{{- range concat .accelerators.pools .policy.pools -}}
+{{- if ne (eq .product "CPU") (eq (int .devices) 0) -}}
+{{- fail (printf "the pool %s has the product %s and devices %d: nodes of the product CPU have none, and all others have some" .name .product (int .devices)) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .watchNamespaces .rbac.aggregate -}}
 {{- fail "watchNamespaces is set and rbac.aggregate is true: roles for the users of the whole cluster are more than an operator of some namespaces may give; set rbac.aggregate to false" -}}

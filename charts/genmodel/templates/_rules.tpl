@@ -53,7 +53,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The planner reads what the nodes have. */}}
+{{/* The planner reads what the nodes have, but where pools say it all. */}}
 {{- define "genmodel.nodeRules" -}}
 - apiGroups: [""]
   resources: [nodes]
@@ -96,12 +96,17 @@
   rules:
     {{- include "genmodel.namespacedRules" $ | nindent 4 }}
 {{- end }}
+{{- $readsNodes := eq .Values.inventory.mode "nodes" }}
+{{- if or $readsNodes (not .Values.watchNamespaces) }}
 - name: {{ $name }}{{ if .Values.watchNamespaces }}-nodes{{ end }}
   rules:
     {{- if not .Values.watchNamespaces }}
     {{- include "genmodel.namespacedRules" . | nindent 4 }}
     {{- end }}
+    {{- if $readsNodes }}
     {{- include "genmodel.nodeRules" . | nindent 4 }}
+    {{- end }}
+{{- end }}
 {{- if and .Values.watchNamespaces (not (has $own .Values.watchNamespaces)) }}
 - name: {{ $name }}-own
   namespace: {{ $own }}

@@ -7,7 +7,7 @@ those of ``/status`` (see ``genmodel_runtime.contract``), where unknown fields a
 from genmodel_operator.causes.cause import Cause, Object
 from genmodel_operator.causes.evidence import Evidence
 from genmodel_operator.causes.first import first_cause, pod_cause
-from genmodel_operator.causes.pods import has_weights, is_ready, is_unschedulable
+from genmodel_operator.causes.pods import has_weights, is_ready, is_unschedulable, lacks_only_room
 from genmodel_operator.causes.progress import describe_download
 from genmodel_operator.causes.termination import parse_termination
 
@@ -20,6 +20,7 @@ __all__ = [
     "has_weights",
     "is_ready",
     "is_unschedulable",
+    "lacks_only_room",
     "parse_termination",
     "pod_cause",
 ]

@@ -27,6 +27,15 @@ def is_unschedulable(pod: Object) -> bool:
     return (condition(pod, "PodScheduled") or {}).get("status") == "False"
 
 
+def lacks_only_room(pod: Object) -> bool:
+    """Return whether a pod lacks resources by the scheduler's word, and no node that it looked at is kept from pods.
+
+    Who may not read nodes learns in no other way that one is cordoned or away.
+    """
+    said = str((condition(pod, "PodScheduled") or {}).get("message") or "")
+    return "Insufficient" in said and not any(words in said for words in ("were unschedulable", "node.kubernetes.io/"))
+
+
 def has_weights(pod: Object) -> bool:
     """Return whether the pod's prepare container has finished: its weights are complete and verified."""
     prepare = container_status(pod, PREPARE_CONTAINER)

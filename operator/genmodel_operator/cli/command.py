@@ -62,11 +62,11 @@ def _version(_options: Namespace, _environ: Environ) -> int:
 
 def _render(options: Namespace, environ: Environ) -> int:
     from genmodel_operator.cli.render import RenderRequest, render
-    from genmodel_operator.configuration import load_settings
+    from genmodel_operator.configuration import load_with_policy
 
     def work() -> str:
         wanted = {name: value for name, value in vars(options).items() if name != "command"}
-        settings = load_settings(environ)
+        settings = load_with_policy(environ)
         cluster = _cluster_reader(settings, environ, "--gpu, --cpu or --nodes")
         rendered = asyncio.run(
             render(RenderRequest(**wanted), settings=settings, environ=environ, read_cluster=cluster)
@@ -95,7 +95,7 @@ def _plan(options: Namespace, environ: Environ) -> int:
     from genmodel_operator.cli.input import NOTHING_FITS
     from genmodel_operator.cli.plan import PlanRequest, plan
     from genmodel_operator.cli.plan_output import write_plan
-    from genmodel_operator.configuration import load_settings
+    from genmodel_operator.configuration import load_with_policy
 
     said = vars(options)
     hardware = Hardware(**{name: said[name] for name in Hardware.__slots__ if name in said})
@@ -103,7 +103,7 @@ def _plan(options: Namespace, environ: Environ) -> int:
     fits: list[bool] = []
 
     def work() -> str:
-        settings = load_settings(environ)
+        settings = load_with_policy(environ)
         cluster = _cluster_reader(settings, environ, "--gpu l4 --count 2, --gpu-memory, --cpu-memory or --nodes")
         fetch = _facts_fetcher(settings, environ)
         report = asyncio.run(plan(request, settings=settings, fetch_facts=fetch, read_cluster=cluster))

@@ -1,7 +1,7 @@
 """The nodes that a command plans with: described in words, read from a file, or the cluster's own."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genmodel_operator.cli.described import Hardware, Node, describe_nodes
@@ -41,14 +41,16 @@ class Surveyed:
 async def survey_nodes(
     said: Hardware, nodes_file: str | None, *, settings: Settings, read_cluster: ReadCluster
 ) -> Surveyed:
-    """Return what the options describe, else the current cluster; raise ``CommandError``."""
+    """Return what the options describe, else the current cluster, or the settings' pools; raise ``CommandError``."""
     rules = inventory_rules(settings.accelerators, pools_given(settings))
     own = (rules.catalogue.find(product.name) for product in settings.accelerators.products)
     described = describe_nodes(said, rules.catalogue, (*KNOWN_PRODUCTS, *(product for product in own if product)))
     nodes = [*described.nodes, *(read_nodes(nodes_file) if nodes_file else [])]
     origin, warnings = nodes_file or "", described.warnings
     used: Usage = {}
-    if not nodes:
+    if not nodes and not settings.inventory.reads_nodes:
+        rules, origin = replace(rules, reads_nodes=False), "the pools of the settings"
+    elif not nodes:
         cluster = await read_cluster()
         nodes, used, origin, warnings = cluster.nodes, cluster.used, cluster.name, cluster.warnings
     try:

@@ -59,18 +59,26 @@ class Answer(NamedTuple):
 class EvidenceReader:
     """Reads Events about pods, and nodes by name; what cannot be read is unknown, and logged."""
 
-    def __init__(self, client: Lister, *, clock: Callable[[], float], keep_seconds: float = KEEP_SECONDS) -> None:
-        """Take the client, a monotonic clock in seconds, and for how long an answer is used."""
+    def __init__(
+        self,
+        client: Lister,
+        *,
+        clock: Callable[[], float],
+        keep_seconds: float = KEEP_SECONDS,
+        reads_nodes: bool = True,
+    ) -> None:
+        """Take the client, a monotonic clock in seconds, for how long an answer is used, and whether nodes are read."""
         self._client = client
         self._clock = clock
         self._keep_seconds = keep_seconds
+        self._reads_nodes = reads_nodes
         self._answers: dict[tuple[str, str], Answer] = {}
 
     async def read(self, pods: list[Object], runtimes: Mapping[str, Object], *, now: str) -> Evidence:
         """Return what tells more about these pods; reads nothing where none is in trouble."""
         moment = parse_time(now)
         puzzling = [pod for pod in pods if needs_events(pod, runtimes, moment)][:AT_MOST]
-        nodes = sorted({name for pod in pods if needs_node(pod, moment) and (name := node_name(pod))})[:AT_MOST]
+        nodes = self._nodes_in_question(pods, moment)
         began = self._clock()
         events = await asyncio.gather(*(self._events(pod) for pod in puzzling))
         lists = await asyncio.gather(*(self._node(name) for name in nodes))
@@ -85,6 +93,11 @@ class EvidenceReader:
             now=moment,
             old_in_seconds=self._keep_seconds - (began - oldest) if oldest < began else None,
         )
+
+    def _nodes_in_question(self, pods: list[Object], now: datetime) -> list[str]:
+        if not self._reads_nodes:
+            return []
+        return sorted({name for pod in pods if needs_node(pod, now) and (name := node_name(pod))})[:AT_MOST]
 
     async def _events(self, pod: Object) -> Answer:
         metadata = pod["metadata"]

@@ -7,13 +7,12 @@ and after a while in which an autoscaler could have added a node. Until then sta
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from genmodel_operator.causes import is_unschedulable
+from genmodel_operator.causes import is_unschedulable, lacks_only_room
 from genmodel_operator.controller import children
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.replan import unplaced_since
-from genmodel_operator.kube.errors import Forbidden
-from genmodel_operator.kube.kinds import NODE, POD
-from genmodel_operator.resources.placement import Site, room_is_made
+from genmodel_operator.controller.sites import site_of
+from genmodel_operator.resources.placement import room_is_made
 
 
 async def make_room(ctx: Context) -> None:
@@ -50,21 +49,10 @@ def _drain_at(ctx: Context, lacking: Sequence[Object]) -> datetime:
 async def _would_help(ctx: Context, lacking: Sequence[Object]) -> bool:
     if ctx.current is None:
         return False
+    if not (ctx.tools.settings.inventory.reads_nodes or all(map(lacks_only_room, lacking))):
+        return False
     old = [pod for pod in ctx.pods if children.revision_of(pod) == ctx.serving and pod["spec"].get("nodeName")]
     leaving = {pod["metadata"]["uid"] for pod in old}
-    sites = [await _site(ctx, name) for name in sorted({pod["spec"]["nodeName"] for pod in old})]
+    sites = [await site_of(ctx, name) for name in sorted({pod["spec"]["nodeName"] for pod in old})]
     seen = [site for site in sites if site is not None]
     return room_is_made(seen, leaving=leaving, spec=ctx.current.template["spec"], count=len(lacking))
-
-
-async def _site(ctx: Context, name: str) -> Site | None:
-    """Return a node with everybody's pods on it, None where it is gone.
-
-    An operator of a few namespaces may not see others' pods, and knows the models' own.
-    """
-    nodes = await ctx.tools.client.list(NODE, field_selector=f"metadata.name={name}")
-    try:
-        pods = await ctx.tools.client.list(POD, field_selector=f"spec.nodeName={name}")
-    except Forbidden:
-        pods = [pod for pod in ctx.tools.cache.all_of(POD) if pod["spec"].get("nodeName") == name]
-    return Site(nodes[0], pods) if nodes else None

@@ -35,7 +35,13 @@ async def wait_until_served(client: KubeClient, *, report: Report, delays: Itera
 
 
 async def prime(
-    client: KubeClient, cache: ChildCache, *, namespaces: Sequence[str], report: Report, delays: Iterable[float]
+    client: KubeClient,
+    cache: ChildCache,
+    *,
+    namespaces: Sequence[str],
+    report: Report,
+    delays: Iterable[float],
+    reads_nodes: bool = True,
 ) -> None:
     """Return when every watched kind was listed once; children are then in the cache.
 
@@ -44,6 +50,8 @@ async def prime(
     """
     for delay in delays:
         try:
+            if reads_nodes:
+                await client.may_list(NODE)
             await _list_all(client, cache, namespaces)
         except Forbidden as error:
             _say(report, f"the operator lacks a permission: {error}; install the chart's RBAC again")
@@ -56,7 +64,6 @@ async def prime(
 
 
 async def _list_all(client: KubeClient, cache: ChildCache, namespaces: Sequence[str]) -> None:
-    await client.may_list(NODE)
     for namespace in namespaces or (None,):
         await client.may_list(GENERATIVE_MODEL, namespace)
         for kind in CHILD_KINDS:

@@ -144,8 +144,9 @@ class Policy(Described):
     """Price of one device for one hour by product, in any currency: spec.accelerator.policy Cheapest takes the least,
     and products without a price come last. Example: {NVIDIA-L4: 0.71, NVIDIA-H100-80GB-HBM3: 3.9}."""
     pools: list[AcceleratorPool] = []
-    """Pools that scale from zero: candidates of a plan before their first node is there. In place of
-    accelerators.pools, which needs a restart to be read again; only one of the two may be set. Example:
+    """Pools that scale from zero: candidates of a plan before their first node is there; with inventory.mode pools all
+    nodes that count. In place of accelerators.pools, which needs a restart to be read again; only one of the two may
+    be set. Example:
     [{name: l4, product: NVIDIA-L4, devices: 1, nodes: 4, labels: {cloud.google.com/gke-nodepool: l4}}]."""
     advisories: list[Advisory] = []
     """Vulnerabilities of the engine beside those that the operator knows; one of the same id replaces it. Example:

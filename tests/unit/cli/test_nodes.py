@@ -88,3 +88,25 @@ async def test_products_of_the_settings_are_known_too(named: str) -> None:
     found = await surveyed(Hardware(gpu=[named]), settings=settings)
     gpus = next(group for group in found.inventory.groups if group.is_gpu)
     assert (gpus.device_memory_gib, gpus.compute_capability) == (90.0, (12, 0))
+
+
+UNREAD = Settings.model_validate(
+    {
+        "inventory": {"mode": "pools"},
+        "policy": {"pools": [{"name": "p", "product": "NVIDIA-L40S", "devices": 4, "labels": {"pool": "p"}}]},
+    }
+)
+
+
+async def test_where_nodes_are_not_read_the_pools_are_planned_with() -> None:
+    found = await surveyed(Hardware(), settings=UNREAD)
+    assert [(group.product, group.devices_per_node, group.pool) for group in found.inventory.groups] == [
+        ("NVIDIA-L40S", 4, "")
+    ]
+    assert found.origin == "the pools of the settings"
+
+
+async def test_what_is_described_still_counts_there() -> None:
+    found = await surveyed(Hardware(gpu=["l4"]), settings=UNREAD)
+    assert {group.product for group in found.inventory.groups if not group.pool} >= {"NVIDIA-L4"}
+    assert found.origin == ""

@@ -181,3 +181,11 @@ async def test_the_step_comes_back_when_what_it_read_was_old() -> None:
     ctx = Context(tools=tools, model=a_model(), resync=False, serving=REVISION, pods=[crashed])  # type: ignore[arg-type]
     await look_closer(ctx)
     assert ctx.after_seconds == 2.5
+
+
+async def test_an_operator_that_reads_no_nodes_asks_for_none(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client()
+    reader = EvidenceReader(client, clock=lambda: 0.0, reads_nodes=False)
+    found = await reader.read([since(a_pod(), "True")], {}, now=NOW)
+    assert [kind for kind, _, _ in client.asked] == ["Event"]
+    assert (found.nodes, caplog.text) == ({}, ""), "not known, and nothing to complain of"

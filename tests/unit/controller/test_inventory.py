@@ -129,3 +129,31 @@ async def test_the_settings_rule() -> None:
     allowed = await NodeInventory(Nodes(SHARED), ChildCache(), allowed_by).read()
     assert [bool(group.refusal) for group in refused.groups if group.is_gpu] == [True]
     assert [bool(group.refusal) for group in allowed.groups if group.is_gpu] == [False]
+
+
+UNREAD = Settings.model_validate({"inventory": {"mode": "pools"}, "policy": {"pools": [POOL]}})
+
+
+def on_pool(name: str, *, node: str) -> Any:
+    pod = a_pod(name, node=node)
+    terms = [{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["l40s"]}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    pod["spec"]["affinity"] = {"nodeAffinity": required}
+    return pod
+
+
+async def test_where_pools_say_it_all_no_node_is_asked_for() -> None:
+    source, cache = Nodes(L4), ChildCache()
+    inventory = NodeInventory(source, cache, UNREAD)
+    (group,) = (await inventory.read()).groups
+    assert (group.product, group.nodes, group.node_names) == ("NVIDIA-L40S", 1, ())
+    assert group.replicas_free_now(1) == 2
+    cache.put(POD, on_pool("one", node="far"))
+    cache.put(POD, a_pod("two", node="elsewhere"))
+    (group,) = (await inventory.read()).groups
+    assert (group.node_names, group.devices_in_use_by_models) == (("far",), 2)
+    cache.drop(POD, "team-a", "one")
+    assert (await inventory.read()).groups[0].node_names == ()
+    inventory.use(POOLED.model_copy(update={"pools": [POOLED.pools[0].model_copy(update={"nodes": 3})]}))
+    assert (await inventory.read()).groups[0].nodes == 3
+    assert source.asked == 0

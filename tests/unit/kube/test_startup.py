@@ -127,3 +127,10 @@ async def test_an_api_server_that_does_not_answer_is_waited_for(looptime: Any) -
     await prime(as_client(client), ChildCache(), namespaces=[], report=reports.append, delays=DELAYS)
     assert looptime == 1
     assert reports == ["the API server does not answer: timed out", None]
+
+
+async def test_an_operator_that_reads_no_nodes_lists_none() -> None:
+    client, reports = Client(), list[str | None]()
+    await prime(as_client(client), ChildCache(), namespaces=[], report=reports.append, delays=DELAYS, reads_nodes=False)
+    kinds = [kind for kind, _, _ in client.listed]
+    assert (kinds[0], "Node" in kinds, reports) == ("GenerativeModel", False, [None])

@@ -127,6 +127,21 @@ def test_what_is_written_by_the_program_itself_is_read_again() -> None:
             'pools.0.memory: "much" is not allowed: not a Kubernetes quantity',
             id="a pool's memory",
         ),
+        pytest.param(
+            "pools: [{name: l4, product: L4, devices: 0, labels: {a: b}}]",
+            "devices is 0, and the product is L4",
+            id="a pool of GPUs without any",
+        ),
+        pytest.param(
+            "pools: [{name: cpu, product: CPU, devices: 1, labels: {a: b}}]",
+            "nodes of the product CPU have no devices: set devices to 0",
+            id="a pool of CPU nodes with devices",
+        ),
+        pytest.param(
+            'pools: [{name: l4, product: L4, devices: 1, labels: {a: ""}}]',
+            "pools.0.labels.a: ",
+            id="a label without a value, which no pod can ask for",
+        ),
         pytest.param("allowedPublishers: 2026-01-01", "allowedPublishers: ", id="a date"),
     ],
 )
@@ -134,6 +149,11 @@ def test_a_mistake_is_named_by_its_key(text: str, want: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse_policy(text)
     assert want in str(caught.value)
+
+
+def test_a_quantity_may_be_a_number_as_in_kubernetes() -> None:
+    (pool,) = parse_policy("pools: [{name: l4, product: L4, devices: 1, labels: {a: b}, cpu: 16, memory: 64Gi}]").pools
+    assert (pool.cpu, pool.memory) == ("16", "64Gi")
 
 
 def test_every_mistake_is_named() -> None:

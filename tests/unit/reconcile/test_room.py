@@ -1,5 +1,6 @@
 """When what serves is stopped to make room for its successor, and when that is only said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from genmodel_operator.kube.cache import ChildCache
 from genmodel_operator.kube.errors import Forbidden
 from genmodel_operator.kube.kinds import NODE, POD, Kind
 from genmodel_operator.resources.revision import freeze
-from genmodel_operator.settings import Settings
+from genmodel_operator.settings import InventorySettings, Settings
+from genmodel_operator.sizing.accelerators import Inventory, NodeGroup
 from tests.builders import a_gpu_plan, a_model, some_facts
 from tests.builders_pods import a_pod, a_ready_pod
 
@@ -153,3 +155,99 @@ async def test_an_operator_that_may_not_see_others_pods_counts_those_of_models()
     ctx.tools.cache.put(POD, labelled)
     await make_room(ctx)
     assert ctx.makes_room
+
+
+FULL = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available."
+
+
+def a_pool(**changes: Any) -> NodeGroup:
+    """The node of the old revision, as its pool describes it."""
+    described: dict[str, Any] = {
+        "resource": GPU,
+        "product": "NVIDIA-L4",
+        "device_memory_gib": 21.9,
+        "devices_per_node": 1,
+        "compute_capability": (8, 9),
+        "nodes": 1,
+        "selector": (("nvidia.com/gpu.product", "NVIDIA-L4"),),
+        "taints": (),
+        "allocatable_memory_gib": 512.0,
+        "allocatable_cpu": 64.0,
+        "node_names": ("node-1",),
+    }
+    return NodeGroup(**described | changes)
+
+
+class Pools:
+    """An inventory of nodes that are not read."""
+
+    def __init__(self, *groups: NodeGroup) -> None:
+        self._groups = groups
+
+    async def read(self) -> Inventory:
+        return Inventory(groups=self._groups)
+
+
+def disks(pod: dict[str, Any], gib: int) -> dict[str, Any]:
+    pod["spec"]["containers"][0]["resources"]["requests"]["ephemeral-storage"] = f"{gib}Gi"
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("groups", "disk_gib", "want"),
+    [
+        pytest.param([a_pool()], 1000, True, id="the old one holds the only device"),
+        pytest.param([a_pool(devices_per_node=2)], 1000, True, id="others hold what its pool has more"),
+        pytest.param([a_pool(allocatable_memory_gib=1.0)], 1000, False, id="too small a node"),
+        pytest.param([a_pool(node_names=("node-2",))], 1000, False, id="no pool has its node"),
+        pytest.param([], 1000, False, id="there is no pool any more"),
+        pytest.param([a_pool()], 1, False, id="more disk than the old one asked for"),
+    ],
+)
+async def test_where_nodes_are_not_read_a_pool_says_what_they_have(
+    groups: list[NodeGroup], disk_gib: int, want: bool
+) -> None:
+    ctx, client = without_nodes(*groups, old=disks(served(), disk_gib))
+    await make_room(ctx)
+    assert (ctx.makes_room, client.asked) == (want, [])
+
+
+def without_nodes(*groups: NodeGroup, old: dict[str, Any], said: str = FULL) -> tuple[Context, Client]:
+    client, new = Client(), unplaced()
+    new["status"]["conditions"][0]["message"] = said
+    ctx = a_context(client, old, new, patience=0)
+    settings = ctx.tools.settings.model_copy(update={"inventory": InventorySettings(mode="pools")})
+    ctx.tools = replace(ctx.tools, settings=settings, inventory=Pools(*groups))
+    old["metadata"]["resourceVersion"] = "1"
+    ctx.tools.cache.put(POD, old)
+    return ctx, client
+
+
+@pytest.mark.parametrize(
+    ("said", "want"),
+    [
+        pytest.param(FULL, True, id="short of a device"),
+        pytest.param("", False, id="no word"),
+        pytest.param("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", False, id="not of room"),
+        pytest.param(
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) were unschedulable.",
+            False,
+            id="one is cordoned",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, "
+            "1 node(s) had untolerated taint(s) {node.kubernetes.io/unreachable: }.",
+            False,
+            id="one is away",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint(s) {team: a}.",
+            True,
+            id="one is of others",
+        ),
+    ],
+)
+async def test_where_nodes_are_not_read_the_scheduler_says_what_is_short(said: str, want: bool) -> None:
+    ctx, _ = without_nodes(a_pool(), old=disks(served(), 1000), said=said)
+    await make_room(ctx)
+    assert ctx.makes_room is want

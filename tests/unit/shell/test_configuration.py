@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from genmodel_operator.configuration import FILE_VARIABLE, ConfigurationError, load_settings
+from genmodel_operator.configuration import FILE_VARIABLE, ConfigurationError, load_settings, load_with_policy
 from genmodel_operator.settings import Settings
 
 P = "GENMODEL_OPERATOR_"
@@ -112,6 +112,42 @@ def test_pools_of_the_settings_and_of_their_policy_are_one_too_many() -> None:
     assert pool.product == "NVIDIA-L4"
 
 
+@pytest.mark.parametrize(
+    ("text", "variables", "want"),
+    [
+        pytest.param("allowGated: 1", {}, "allowGated", id="not valid"),
+        pytest.param(None, {}, "No such file", id="not there"),
+        pytest.param("{}", {"INVENTORY__MODE": "pools"}, "none is described", id="no nodes"),
+    ],
+)
+def test_a_command_names_what_is_wrong_with_the_policy(
+    tmp_path: Path, text: str | None, variables: dict[str, str], want: str
+) -> None:
+    file = tmp_path / "policy.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigurationError, match=want):
+        load_with_policy({f"{P}POLICY_FILE": str(file)} | {f"{P}{name}": value for name, value in variables.items()})
+
+
+def test_a_command_has_the_policy_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"{{allowGated: false, pools: [{POOL % 1}]}}")
+    blind = {f"{P}INVENTORY__MODE": "pools", f"{P}POLICY_FILE": str(file)}
+    found = load_with_policy(blind).policy
+    assert (found.allow_gated, [pool.name for pool in found.pools]) == (False, ["p"])
+    assert load_with_policy({}) == Settings()
+
+
+def test_an_operator_that_reads_no_nodes_needs_pools() -> None:
+    blind = {f"{P}INVENTORY__MODE": "pools"}
+    (problem,) = problems(blind)
+    assert problem.startswith("policy.pools: inventory.mode is pools, and none is described")
+    assert load_settings(blind | {f"{P}POLICY__POOLS": f"[{POOL % 1}]"}).inventory.reads_nodes is False
+    # A file of the policy says it later, and again whenever it changes.
+    assert load_settings(blind | {f"{P}POLICY_FILE": "/etc/policy.yaml"}).inventory.mode == "pools"
+
+
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert load_settings(a_file(tmp_path, "# nothing yet\n")) == Settings()
 
@@ -123,6 +159,8 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
         pytest.param("WORKERS", "many", "'many' is not allowed: input should be a valid integer", id="no number"),
         pytest.param("LOG_LEVEL", "loud", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'", id="not one of the words"),
         pytest.param("LOG_FORMAT", "xml", "'json' or 'text'", id="not a format"),
+        pytest.param("HUB__ENDPOINT", "huggingface.co", "string should match pattern", id="no address of a Hub"),
+        pytest.param("ENGINES__CPU_REQUEST", "two", "not a Kubernetes quantity: 'two'", id="no quantity"),
         pytest.param(
             "ACCELERATORS__TIME_SLICES",
             "maybe",

@@ -5,7 +5,7 @@ import pytest
 from genmodel_operator.policy.document import Policy
 from genmodel_operator.settings import Settings
 from genmodel_operator.sizing.configured import plan_policy
-from genmodel_operator.sizing.pools_given import contradiction, pools_given
+from genmodel_operator.sizing.pools_given import NONE, TWICE, contradiction, pools_given
 
 ONE = {"name": "one", "product": "NVIDIA-L4", "devices": 1, "labels": {"pool": "l4"}, "taints": ["team=a:NoSchedule"]}
 OTHER = {**ONE, "name": "other", "taints": []}
@@ -27,16 +27,25 @@ def test_where_pools_come_from(settings: Settings, policy: Policy | None, want: 
     assert [pool.name for pool in pools_given(settings, policy)] == want
 
 
+BLIND = {"inventory": {"mode": "pools"}}
+BLIND_WITH_ONE = Settings.model_validate({"accelerators": {"pools": [ONE]}, **BLIND})
+
+
 @pytest.mark.parametrize(
     ("settings", "policy", "want"),
     [
-        pytest.param(WITH_ONE, POLICY, True, id="both"),
-        pytest.param(WITH_ONE, Policy(), False, id="only the settings"),
-        pytest.param(Settings(), POLICY, False, id="only the policy"),
+        pytest.param(Settings(), Policy(), "", id="none"),
+        pytest.param(WITH_ONE, POLICY, TWICE, id="both"),
+        pytest.param(WITH_ONE, Policy(), "", id="only the settings"),
+        pytest.param(Settings(), POLICY, "", id="only the policy"),
+        pytest.param(Settings.model_validate(BLIND), Policy(), NONE, id="no nodes are read, and none described"),
+        pytest.param(Settings.model_validate(BLIND), POLICY, "", id="no nodes are read, the policy has them"),
+        pytest.param(BLIND_WITH_ONE, Policy(), "", id="no nodes are read, the settings have them"),
+        pytest.param(BLIND_WITH_ONE, POLICY, TWICE, id="no nodes are read, and both have them"),
     ],
 )
-def test_both_contradict_each_other(settings: Settings, policy: Policy, want: bool) -> None:
-    assert bool(contradiction(settings, policy)) is want
+def test_what_contradicts(settings: Settings, policy: Policy, want: str) -> None:
+    assert contradiction(settings, policy) == want
 
 
 def test_taints_of_the_policy_s_pools_are_tolerated() -> None:

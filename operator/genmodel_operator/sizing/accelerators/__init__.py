@@ -27,6 +27,7 @@ from genmodel_operator.sizing.accelerators.groups import (
 from genmodel_operator.sizing.accelerators.inventory import read_inventory
 from genmodel_operator.sizing.accelerators.nodes import ARCHITECTURE_LABEL, OS_LABEL
 from genmodel_operator.sizing.accelerators.nvidia import MEMORY_LABEL, PRODUCT_LABEL
+from genmodel_operator.sizing.accelerators.places import place_of, with_places
 from genmodel_operator.sizing.accelerators.pools import parse_taint
 from genmodel_operator.sizing.accelerators.products import DEFAULT_CATALOGUE, KNOWN_PRODUCTS
 from genmodel_operator.sizing.accelerators.usage import Usage, total_usage, usage_of, with_usage
@@ -58,11 +59,13 @@ __all__ = [
     "device_total_gib",
     "own_product",
     "parse_taint",
+    "place_of",
     "product_key",
     "read_inventory",
     "taint_key",
     "total_usage",
     "usage_of",
     "vendor_of",
+    "with_places",
     "with_usage",
 ]

@@ -10,15 +10,19 @@ from genmodel_operator.sizing.accelerators.devices import InventoryRules, Pool
 from genmodel_operator.sizing.accelerators.products import KNOWN_PRODUCTS
 
 
-def inventory_rules(settings: AcceleratorSettings, pools: Sequence[AcceleratorPool] | None = None) -> InventoryRules:
+def inventory_rules(
+    settings: AcceleratorSettings, pools: Sequence[AcceleratorPool] | None = None, *, reads_nodes: bool = True
+) -> InventoryRules:
     """Return the rules; ``ValueError`` for a quantity that Kubernetes would not accept either.
 
-    ``pools``: the static pools that hold now, None for those of the settings.
+    ``pools``: the static pools that hold now, None for those of the settings. ``reads_nodes``: whether the cluster's
+    nodes are known, or only what the pools describe.
     """
     return InventoryRules(
         catalogue=Catalogue((*KNOWN_PRODUCTS, *map(_product, settings.products))),
         pools=tuple(map(_pool, settings.pools if pools is None else pools)),
         plan_time_slices=settings.time_slices,
+        reads_nodes=reads_nodes,
     )
 
 

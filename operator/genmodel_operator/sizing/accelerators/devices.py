@@ -39,12 +39,12 @@ class Devices:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Nodes that an autoscaler would add: a static pool of the platform team's settings.
+    """Nodes that an autoscaler would add, or that are there unread: a static pool of the platform team's settings.
 
     Attributes:
         name: for people.
         product: product of the devices.
-        devices_per_node, nodes: devices of one node, and how many nodes there can be at most.
+        devices_per_node, nodes: devices of one node, 0 on CPU, and how many nodes there can be at most.
         labels: what the pod's node affinity asks for; the autoscaler knows the pool by them.
         taints: as ``key=value:Effect``.
         memory_gib, cores: allocatable host memory and cores of one node.
@@ -73,12 +73,14 @@ class InventoryRules:
         catalogue: the products, with the team's own ones.
         pools: nodes that are not there yet.
         plan_time_slices: time-sliced GPUs are planned with, each with its part of the memory.
+        reads_nodes: the cluster's nodes are known; else those that pools describe count as there.
 
     """
 
     catalogue: Catalogue = DEFAULT_CATALOGUE
     pools: tuple[Pool, ...] = ()
     plan_time_slices: bool = False
+    reads_nodes: bool = True
 
 
 def of_product(product: Product, *, resource: str, count: int, memory_gib: float, identity: Labels) -> Devices:

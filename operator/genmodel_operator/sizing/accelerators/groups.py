@@ -72,7 +72,8 @@ class NodeGroup:
         refusal: why these devices are never planned with, empty where they are.
         pool: name of the static pool that the nodes would come from; they are not there yet.
         in_use_by_node: devices that models use now, one entry for each node where they use any.
-        node_names: the group's nodes, in order; none in a pool.
+        node_names: the group's nodes, in order; none in a pool. Of nodes that are not read: those that are known by
+            the pods on them.
 
     """
 
@@ -121,7 +122,8 @@ class NodeGroup:
         """Return how many replicas of ``count`` devices find them free of other models now; 0 in a pool."""
         if self.pool or count == 0:
             return 0
-        untouched = self.nodes - len(self.in_use_by_node)
+        # Of nodes that are not read there may be more than were described.
+        untouched = max(0, self.nodes - len(self.in_use_by_node))
         partly = sum((self.devices_per_node - used) // count for used in self.in_use_by_node)
         return untouched * (self.devices_per_node // count) + partly
 

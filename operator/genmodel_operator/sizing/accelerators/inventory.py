@@ -22,6 +22,7 @@ from genmodel_operator.sizing.accelerators.others import read_other
 from genmodel_operator.sizing.accelerators.pools import pool_groups
 from genmodel_operator.sizing.accelerators.signature import signature_of
 
+NODES_UNREAD = "the cluster's nodes: inventory.mode is pools, so that only those count which policy.pools describes"
 _NAMES_IN_NOTES = 3
 _READERS: Mapping[str, Callable[[Node, str, int, InventoryRules], Devices]] = {NVIDIA: read_nvidia, AMD: read_amd}
 
@@ -45,7 +46,8 @@ def read_inventory(nodes: Iterable[Mapping[str, Any]], rules: InventoryRules | N
         groups += _cpu_groups(alike, beside_devices=bool(found) or bool(alike[0].label(PRODUCT_LABEL)))
     groups += pool_groups(rules, listed)
     merged = _merge(_tell_variants_apart(groups))
-    return Inventory(groups=merged, notes=tuple(_note(reason, names) for reason, names in left_out.items()))
+    notes = tuple(_note(reason, names) for reason, names in left_out.items())
+    return Inventory(groups=merged, notes=notes if rules.reads_nodes else (NODES_UNREAD,))
 
 
 def _kinds(nodes: Iterable[Node], left_out: dict[str, list[str]]) -> list[list[Node]]:

@@ -1,16 +1,31 @@
-"""Static pools: nodes that are not there yet, but would come when a pod asks for them."""
+"""Static pools: nodes that would come when a pod asks for them, or are there and may not be read."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from genmodel_operator.sizing.accelerators.catalogue import Catalogue, mig_profile
 from genmodel_operator.sizing.accelerators.devices import InventoryRules, Pool
-from genmodel_operator.sizing.accelerators.groups import AMD, AMD_RESOURCE, NVIDIA_RESOURCE, NodeGroup, Taint, vendor_of
+from genmodel_operator.sizing.accelerators.groups import (
+    AMD,
+    AMD_RESOURCE,
+    CPU_PRODUCT,
+    CPU_RESOURCE,
+    NVIDIA_RESOURCE,
+    NodeGroup,
+    Taint,
+    vendor_of,
+)
 from genmodel_operator.sizing.accelerators.nodes import Node
 from genmodel_operator.sizing.accelerators.slices import profile_gib, slice_gib
 
 
 def pool_groups(rules: InventoryRules, nodes: Iterable[Node]) -> list[NodeGroup]:
-    """Return a group for each pool that can still grow: its size less the nodes that carry its labels."""
+    """Return a group for each pool that can still grow: its size less the nodes that carry its labels.
+
+    Where nodes are not read, each pool is a group of nodes that are there.
+    """
+    if not rules.reads_nodes:
+        return [replace(_group(pool, rules.catalogue, pool.nodes), pool="") for pool in rules.pools]
     present = list(nodes)
     grown = ((pool, pool.nodes - sum(_is_of(pool, node) for node in present)) for pool in rules.pools)
     return [_group(pool, rules.catalogue, left) for pool, left in grown if left > 0]
@@ -30,6 +45,8 @@ def parse_taint(text: str) -> Taint:
 
 
 def _group(pool: Pool, catalogue: Catalogue, nodes: int) -> NodeGroup:
+    if not pool.devices_per_node:
+        return _cpu_group(pool, nodes)
     part = mig_profile(pool.product)
     product = catalogue.find(part[0] if part else pool.product)
     refusal = product.refusal if product else _why_unknown(pool, catalogue)
@@ -38,7 +55,6 @@ def _group(pool: Pool, catalogue: Catalogue, nodes: int) -> NodeGroup:
         gib = profile_gib(part[1])
         refusal = refusal or ("" if gib else f"is a pool of MIG slices of no known size ({pool.product})")
         memory_gib = slice_gib(gib or 0)
-    taints = (parse_taint(text) for text in pool.taints)
     return NodeGroup(
         resource=pool.resource or (AMD_RESOURCE if product and product.vendor == AMD else NVIDIA_RESOURCE),
         product=_name(pool, catalogue),
@@ -47,7 +63,7 @@ def _group(pool: Pool, catalogue: Catalogue, nodes: int) -> NodeGroup:
         compute_capability=product.compute_capability if product else None,
         nodes=nodes,
         selector=tuple(sorted(pool.labels)),
-        taints=tuple(sorted((taint for taint in taints if taint.effect != "PreferNoSchedule"), key=str)),
+        taints=_taints(pool),
         allocatable_memory_gib=pool.memory_gib,
         allocatable_cpu=pool.cores,
         architecture=pool.architecture,
@@ -57,6 +73,28 @@ def _group(pool: Pool, catalogue: Catalogue, nodes: int) -> NodeGroup:
         refusal=refusal,
         pool=pool.name,
     )
+
+
+def _cpu_group(pool: Pool, nodes: int) -> NodeGroup:
+    return NodeGroup(
+        resource=CPU_RESOURCE,
+        product=CPU_PRODUCT,
+        device_memory_gib=pool.memory_gib,
+        devices_per_node=0,
+        compute_capability=None,
+        nodes=nodes,
+        selector=tuple(sorted(pool.labels)),
+        taints=_taints(pool),
+        allocatable_memory_gib=pool.memory_gib,
+        allocatable_cpu=pool.cores,
+        architecture=pool.architecture,
+        pool=pool.name,
+    )
+
+
+def _taints(pool: Pool) -> tuple[Taint, ...]:
+    taints = (parse_taint(text) for text in pool.taints)
+    return tuple(sorted((taint for taint in taints if taint.effect != "PreferNoSchedule"), key=str))
 
 
 def _name(pool: Pool, catalogue: Catalogue) -> str:

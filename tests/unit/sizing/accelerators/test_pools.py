@@ -1,6 +1,7 @@
 """Pools that scale from zero are candidates, after nodes that are there."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from genmodel_operator.sizing.accelerators import (
     parse_taint,
     read_inventory,
     usage_of,
+    with_places,
     with_usage,
 )
 from genmodel_operator.sizing.accelerators.configured import inventory_rules
 from tests import builders_nodes as nodes
 from tests.builders_nodes import labelled
 from tests.builders_sizing import LLAMA_31_8B, TINY_CHAT, a_misfit, a_plan, facts_of
+from tests.builders_sizing import POLICY as SIZING
 
 POOL_LABELS = {"cloud.google.com/gke-nodepool": "l4-pool"}
 POOL = {
@@ -27,9 +30,11 @@ POOL = {
 L4 = labelled(nodes.GFD_L4, {"nvidia.com/gpu": "1"}, "real")
 
 
-def with_pools(*listed: Mapping[str, Any], pools: list[dict[str, Any]], **more: Any) -> Inventory:
+def with_pools(
+    *listed: Mapping[str, Any], pools: list[dict[str, Any]], reads_nodes: bool = True, **more: Any
+) -> Inventory:
     settings = AcceleratorSettings.model_validate({"pools": pools} | more)
-    return read_inventory(listed, inventory_rules(settings))
+    return read_inventory(listed, inventory_rules(settings, reads_nodes=reads_nodes))
 
 
 def pool_group(*listed: Mapping[str, Any], **changes: Any) -> NodeGroup:
@@ -142,3 +147,47 @@ def test_a_pool_that_is_too_small_is_rejected_like_nodes() -> None:
 def test_a_wrong_taint_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="not a taint, which is written key=value:NoSchedule"):
         parse_taint(text)
+
+
+CPU_POOL = {"name": "large", "product": "CPU", "devices": 0, "nodes": 2, "labels": {"pool": "cpu"}, "cpu": "16"}
+
+
+def test_a_pool_of_nodes_without_devices() -> None:
+    (group,) = with_pools(pools=[CPU_POOL | {"memory": "32Gi"}]).groups
+    assert (group.is_gpu, group.product, group.devices_per_node, group.nodes) == (False, "CPU", 0, 2)
+    assert (group.device_memory_gib, group.allocatable_memory_gib, group.allocatable_cpu) == (32, 32, 16)
+    plan = a_plan(facts_of(TINY_CHAT), inventory=Inventory(groups=(group,)))
+    assert (plan.count, dict(plan.node_selector), plan.replicas_fit >= 2) == (0, {"pool": "cpu"}, True)
+    assert "The pool large has no such node yet" in plan.explanation
+
+
+def test_where_nodes_are_not_read_pools_are_what_is_there() -> None:
+    found = with_pools(pools=[POOL, CPU_POOL], reads_nodes=False)
+    assert [(group.product, group.nodes, group.pool) for group in found.groups] == [
+        ("NVIDIA-L4", 3, ""),
+        ("CPU", 2, ""),
+    ]
+    policy = replace(SIZING, tolerated_taints=("team=models",))
+    plan = a_plan(facts_of(LLAMA_31_8B), inventory=found, policy=policy)
+    assert (dict(plan.node_selector), plan.replicas_fit) == (POOL_LABELS, 6)
+    assert [str(taint) for taint in plan.tolerations] == ["team=models:NoSchedule"]
+    assert "autoscaler" not in plan.explanation
+
+
+def test_a_misfit_says_that_nodes_are_not_read() -> None:
+    misfit = a_misfit(
+        facts_of(TINY_CHAT),
+        inventory=with_pools(pools=[CPU_POOL], reads_nodes=False),
+        accelerator={"kind": "GPU"},
+    )
+    assert misfit.reason == "NoCandidateNodes"
+    assert "inventory.mode is pools, so that only those count which policy.pools describes" in str(misfit.values)
+
+
+def test_a_pool_that_models_have_filled_comes_after_one_with_room() -> None:
+    one = POOL | {"nodes": 1, "taints": []}
+    both = with_pools(pools=[one, one | {"name": "other", "labels": {"pool": "other"}}], reads_nodes=False)
+    first = dict(a_plan(facts_of(TINY_CHAT), inventory=both).node_selector)
+    full = with_usage(with_places(both, {"n": first}), {"n": {"nvidia.com/gpu": 2}})
+    then = dict(a_plan(facts_of(TINY_CHAT), inventory=full).node_selector)
+    assert {str(first), str(then)} == {str(POOL_LABELS), str({"pool": "other"})}
