@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,15 @@ from tests.fakes.runtime_pod import ROOT, RuntimeProcess, running
 REPOSITORY = "acme/large"
 WEIGHTS = "model.safetensors"
 SIZE_BYTES = 1024**3
-ROUNDS = 2
+LINK_BYTES_PER_SECOND = 125_000_000
+"""1 Gbit/s, whatever the number of connections."""
 LIMITED_BYTES_PER_SECOND = 100_000_000
-"""What a storage gives to one connection, in the second part."""
-LINKS = {"loopback": None, "100 MB/s for each connection": LIMITED_BYTES_PER_SECOND}
+"""What a storage gives to one connection."""
 MEMORY = "/dev/shm"
 """Source and target lie in memory: the link is measured, not the disk."""
+SUM = ("openssl", "dgst", "-sha256")
 
-LIBRARY = """
+LIBRARY_CALL = """
 import sys
 from huggingface_hub import hf_hub_download
 hf_hub_download(sys.argv[2], sys.argv[3], revision=sys.argv[4], endpoint=sys.argv[1], local_dir=sys.argv[5])
@@ -67,17 +68,27 @@ class Source:
         }
 
 
+@dataclass(frozen=True)
+class Link:
+    """A way to the Hub: how it is limited, who is measured on it and how often."""
+
+    name: str
+    limit: Sequence[str]
+    clients: Sequence[str]
+    rounds: int
+
+
 def measure() -> dict[str, dict[str, str]]:
     """Return all figures: rates by link, hashing, and what is fetched again after a kill."""
     rows: dict[str, dict[str, str]] = {"processes that want a processor": {"before": busy()}}
     with TemporaryDirectory(prefix="genmodel-bench-", dir=MEMORY) as name:
         folder = Path(name)
         model = write_model(folder / "model")
-        for link, limit in LINKS.items():
-            with serving(model, limit) as source:
-                rows[f"rate, {link}"] = rates(source, folder)
-        with serving(model, LIMITED_BYTES_PER_SECOND) as source:
-            rows["killed at half"] = killed_at_half(source, folder / "killed")
+        for link in LINKS:
+            with serving(model, *link.limit) as source:
+                rows[f"rate, {link.name}"] = rates(source, link, folder)
+                if link.limit == EACH_LIMITED:
+                    rows["killed at half"] = killed_at_half(source, folder / "killed")
         rows["hashing"] = hashing(model / WEIGHTS)
     rows["processes that want a processor"]["after"] = busy()
     return rows
@@ -101,10 +112,9 @@ def write_model(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(model: Path, limit: int | None) -> Iterator[Source]:
+def serving(model: Path, *limit: str) -> Iterator[Source]:
     """Run the Hub; its hashes are known when it answers."""
-    command = [sys.executable, "-m", "tests.fakes.hub", "--model", f"{REPOSITORY}={model}"]
-    command += [] if limit is None else ["--bytes-per-second", str(limit)]
+    command = [sys.executable, "-m", "tests.fakes.hub", "--model", f"{REPOSITORY}={model}", *limit]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
@@ -114,22 +124,17 @@ def serving(model: Path, limit: int | None) -> Iterator[Source]:
             process.terminate()
 
 
-def rates(source: Source, folder: Path) -> dict[str, str]:
-    """Return each client's rate, the best of some rounds that take turns."""
-    clients: dict[str, Callable[[Source, Path], None]] = {
-        "fetch step, verified": by_fetch,
-        "huggingface_hub": by_library,
-        "curl": by_curl,
-        "curl and sha256sum": by_curl_and_sum,
-    }
-    best = dict.fromkeys(clients, 0.0)
-    for round_number in range(ROUNDS):
-        for name, client in clients.items():
+def rates(source: Source, link: Link, folder: Path) -> dict[str, str]:
+    """Return each client's rate, the best of some rounds that take turns, and ours beside the plain client's."""
+    best = dict.fromkeys(link.clients, 0.0)
+    for round_number in range(link.rounds):
+        for name in link.clients:
             with TemporaryDirectory(prefix=f"round-{round_number}-", dir=folder) as target:
                 started = time.monotonic()
-                client(source, Path(target))
+                CLIENTS[name](source, Path(target))
                 best[name] = max(best[name], SIZE_BYTES / (time.monotonic() - started))
-    return {name: f"{rate / 2**20:.0f} MiB/s" for name, rate in best.items()}
+    beside = {f"beside {name}": f"{100 * best[OURS] / rate:.0f} %" for name, rate in best.items() if name != OURS}
+    return {name: f"{rate / 2**20:.0f} MiB/s" for name, rate in best.items()} | beside
 
 
 def by_fetch(source: Source, target: Path) -> None:
@@ -143,7 +148,7 @@ def by_library(source: Source, target: Path) -> None:
     """Use the Hub's own client, which checks the size only."""
     arguments = [source.url, REPOSITORY, WEIGHTS, source.commit, str(target)]
     quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HOME": str(target / "home")}
-    subprocess.run([sys.executable, "-c", LIBRARY, *arguments], env={**os.environ, **quiet}, check=True)
+    subprocess.run([sys.executable, "-c", LIBRARY_CALL, *arguments], env={**os.environ, **quiet}, check=True)
 
 
 def by_curl(source: Source, target: Path) -> None:
@@ -152,9 +157,26 @@ def by_curl(source: Source, target: Path) -> None:
 
 
 def by_curl_and_sum(source: Source, target: Path) -> None:
-    """One stream to a file, which is hashed afterwards."""
+    """One stream to a file, which is hashed afterwards by the fastest that there is."""
     by_curl(source, target)
-    subprocess.run(["sha256sum", str(target / WEIGHTS)], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([*SUM, str(target / WEIGHTS)], stdout=subprocess.DEVNULL, check=True)
+
+
+OURS = "fetch step, verified"
+PLAIN, SUMMED, LIBRARY = "curl", "curl, then sha256", "huggingface_hub"
+CLIENTS: dict[str, Callable[[Source, Path], None]] = {
+    OURS: by_fetch,
+    PLAIN: by_curl,
+    SUMMED: by_curl_and_sum,
+    LIBRARY: by_library,
+}
+EACH_LIMITED = ("--bytes-per-second", str(LIMITED_BYTES_PER_SECOND))
+LINKS = (
+    Link("1 Gbit/s", ("--link-bytes-per-second", str(LINK_BYTES_PER_SECOND)), list(CLIENTS), 1),
+    Link("100 MB/s for each connection", EACH_LIMITED, (OURS, PLAIN), 1),
+    # Here the processors are the limit, which the Hub shares with each client.
+    Link("loopback", (), list(CLIENTS), 2),
+)
 
 
 def killed_at_half(source: Source, root: Path) -> dict[str, str]:
@@ -176,13 +198,11 @@ def done_bytes(pod: RuntimeProcess) -> int:
 
 
 def hashing(path: Path) -> dict[str, str]:
-    """Return the rate of our hashing and of ``sha256sum`` on one core."""
+    """Return the rate of our hashing and of OpenSSL's command on one core."""
     remote = RemoteFile(WEIGHTS, SIZE_BYTES, "0" * 40, "0" * 64)
     return {
         "fetch step": _gib_per_second(lambda: _hash(Hasher(remote), path)),
-        "sha256sum": _gib_per_second(
-            lambda: subprocess.run(["sha256sum", str(path)], stdout=subprocess.DEVNULL, check=True)
-        ),
+        "openssl": _gib_per_second(lambda: subprocess.run([*SUM, str(path)], stdout=subprocess.DEVNULL, check=True)),
     }
 
 
@@ -195,7 +215,7 @@ def _hash(hasher: Hasher, path: Path) -> None:
 def _gib_per_second(action: Callable[[], object]) -> str:
     """Return the rate by processor time, which other processes beside do not change much."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(2):
         started = sum(os.times()[:4])
         action()
         best = min(best, sum(os.times()[:4]) - started)

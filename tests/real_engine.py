@@ -55,11 +55,15 @@ class Server:
     def wait_until_ready(self) -> None:
         self.pod.wait_until(self.pod.is_ready, seconds=START_SECONDS)
 
-    def figure(self, name: str) -> float:
-        """One number of the engine's metrics page."""
+    def figures(self, name: str) -> list[float]:
+        """A number of the engine's metrics page, none while the engine is too busy to answer."""
         page = self.pod.get("/metrics")[1].decode()
-        (line,) = [line for line in page.splitlines() if line.startswith(f"{name}{{")]
-        return float(line.split()[-1])
+        return [float(line.split()[-1]) for line in page.splitlines() if line.startswith(f"{name}{{")]
+
+    def figure(self, name: str) -> float:
+        """The same of an engine that answers."""
+        (found,) = self.figures(name)
+        return found
 
     def stream(self, max_tokens: int, begun: threading.Event, prompt: str = "a") -> list[str]:
         """The events of a streamed answer; ``begun`` is set with the first."""

@@ -165,5 +165,5 @@ class Fetching:
             lease=self._lease,
             meter=self._meter,
             stop=self._stop,
-            piece_bytes=self._settings.piece_bytes,
+            most_piece_bytes=self._settings.piece_bytes,
         )

@@ -56,7 +56,7 @@ class Hasher:
             self._git = hashlib.sha1(b"blob %d\0" % file.size_bytes, usedforsecurity=False)
         self._file = file
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes."""
         self._sha256.update(chunk)
         if self._git is not None:

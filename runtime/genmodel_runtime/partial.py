@@ -135,9 +135,9 @@ class Partial:
             finally:
                 self._sync_lock.release()
 
-    def read(self, offset: int, count: int) -> bytes:
-        """Return up to ``count`` bytes that are there."""
-        return os.pread(self._data, count, offset)
+    def read(self, offset: int, buffer: memoryview) -> int:
+        """Fill a buffer with what is there from an offset on; return how many bytes that were."""
+        return os.preadv(self._data, [buffer], offset)
 
     def start_over(self) -> None:
         """Forget everything that is there."""

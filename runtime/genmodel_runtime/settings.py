@@ -73,7 +73,7 @@ class PrepareSettings:
     connections: int = 8
     """Requests at once: pieces of one large file, or many small ones."""
     piece_bytes: int = 64 * 1024 * 1024
-    """Large files are fetched in pieces of this size, side by side."""
+    """Files are fetched in pieces of at most this size, side by side."""
     connect_seconds: float = 10
     read_seconds: float = 30
     """Longest silence of an open connection."""

@@ -2,6 +2,7 @@
 
 import threading
 
+from genmodel_runtime.blocks import gathered
 from genmodel_runtime.contract import ExitCode, RuntimeReason
 from genmodel_runtime.hub import Body, HubConnection
 from genmodel_runtime.lease import Lease
@@ -15,6 +16,8 @@ from genmodel_runtime.volume import Volume, volume_errors
 _HASH_BYTES = 1024 * 1024
 _HASH_EVERY_BYTES = 32 * 1024 * 1024
 _ATTEMPTS = 2
+_PIECES = 64
+_LEAST_PIECE_BYTES = 8 * 1024 * 1024
 
 
 class Stopped(Exception):
@@ -23,6 +26,15 @@ class Stopped(Exception):
 
 class RangesIgnored(Exception):
     """The server sends the whole file whatever part of it is asked for."""
+
+
+def piece_bytes_of(file: RemoteFile, *, at_most: int) -> int:
+    """Return the size of a file's pieces, in bytes.
+
+    What comes side by side can only be hashed when all before it is there: with pieces that are large
+    for their file much of it would be hashed after the last byte came.
+    """
+    return min(at_most, max(_LEAST_PIECE_BYTES, file.size_bytes // _PIECES))
 
 
 class Transfer:
@@ -42,11 +54,11 @@ class Transfer:
         lease: Lease,
         meter: Meter,
         stop: threading.Event,
-        piece_bytes: int,
+        most_piece_bytes: int,
     ) -> None:
         self.file = file
         self._hub, self._volume, self._lease, self._meter, self._stop = hub, volume, lease, meter, stop
-        self._partial = volume.partial(file, piece_bytes=piece_bytes)
+        self._partial = volume.partial(file, piece_bytes=piece_bytes_of(file, at_most=most_piece_bytes))
         self._hasher, self._hashed_bytes = Hasher(file), 0
         self._hashing = threading.Lock()
         self._attempts, self._difference = 0, ""
@@ -75,9 +87,9 @@ class Transfer:
         """
         with self._hub.open(self.file, start=piece.offset, stop=piece.stop) as body:
             self._accept(body, piece)
-            for chunk in body.chunks:
+            for block in gathered(body.chunks):
                 self._check()
-                self._append(piece, chunk, body)
+                self._append(piece, block, body)
         if not piece.is_whole:
             raise TryAgain(RuntimeReason.HUB_UNREACHABLE, f"{self.file.path}: the server ended the file early")
 
@@ -123,26 +135,28 @@ class Transfer:
         if body.start != piece.offset:
             self._forget()
 
-    def _append(self, piece: Piece, chunk: bytes, body: Body) -> None:
+    def _append(self, piece: Piece, block: bytes, body: Body) -> None:
         before, left = piece.written, piece.stop - piece.offset
-        if len(chunk) > left and not body.is_range:
+        if len(block) > left and not body.is_range:
             raise OtherContent(f"{self.file.path} is longer on the server than the commit lists")
         with volume_errors(self._volume.models_dir):
-            self._partial.write(piece, memoryview(chunk)[:left])
+            self._partial.write(piece, memoryview(block)[:left])
         self._meter.count_received(piece.written - before)
         if before // _HASH_EVERY_BYTES != piece.written // _HASH_EVERY_BYTES:
             self.hash_on()
 
     def _hash_to_frontier(self) -> None:
+        # One buffer for all of it: new memory for each part would cost as much as reading it.
+        buffer = memoryview(bytearray(_HASH_BYTES))
         while self._hashed_bytes < (frontier := self._partial.frontier):
             self._check()
             with volume_errors(self._volume.models_dir):
-                chunk = self._partial.read(self._hashed_bytes, min(_HASH_BYTES, frontier - self._hashed_bytes))
-            if not chunk:
+                count = self._partial.read(self._hashed_bytes, buffer[: frontier - self._hashed_bytes])
+            if not count:
                 # The journal promised more than the file has; the hash will say so.
                 return
-            self._hasher.update(chunk)
-            self._hashed_bytes += len(chunk)
+            self._hasher.update(buffer[:count])
+            self._hashed_bytes += count
 
     def _join_pieces(self) -> None:
         self._lease_confirmed()

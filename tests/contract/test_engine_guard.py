@@ -283,3 +283,14 @@ def test_errors_of_the_engine_are_in_the_one_shape(server: Server) -> None:
     status, body = sent(server, "POST", "/v1/completions", b"{}", Content_Type="text/plain")
     assert status in (400, 415)
     assert json.loads(body)["error"]["message"]
+
+
+def test_tools_are_refused_in_words_where_the_model_has_no_parser(server: Server) -> None:
+    """As where none follows from the template: the engine has no flags of tools here."""
+    tool: Any = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+    question: Any = [{"role": "user", "content": "hello"}]
+    with pytest.raises(BadRequestError, match="--tool-call-parser") as refused, client(server) as api:
+        api.chat.completions.create(model="tiny", messages=question, tools=[tool], max_tokens=1)
+    error = json.loads(refused.value.response.content)["error"]
+    assert error.keys() >= {"message", "type", "param", "code"}
+    assert "--enable-auto-tool-choice" in error["message"]

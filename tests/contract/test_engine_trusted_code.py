@@ -31,7 +31,7 @@ def test_what_is_fetched_and_rendered_serves_a_model_with_code_of_its_own(tmp_pa
         "configuration_own.py": CODE,
         "names.py": b'OWN = "own_llama"\n',
     }
-    named_by = naming_file("acme/own", list(files), {"config.json": OWN})
+    named_by = naming_file({"config.json": OWN})
     model = tmp_path / "model"
     model.mkdir()
     for path in wanted_paths(list(files), allow_remote_code=bool(named_by)):

@@ -22,6 +22,7 @@ from tests.fakes.hub_broken import broken_repositories
 from tests.fakes.hub_faults import Entry, Fault
 from tests.fakes.hub_handler import Listener, State
 from tests.fakes.hub_kinds import repositories_of_kinds
+from tests.fakes.hub_link import Link
 from tests.fakes.hub_models import standard_repositories
 from tests.fakes.hub_routes import Hub, Options
 from tests.fakes.hub_store import Access, HubStore, Repository, repository_from_directory
@@ -42,9 +43,11 @@ class HubServer:
         cdn_port: int = 0,
         options: Options | None = None,
         bytes_per_second: float | None = None,
+        link_bytes_per_second: float | None = None,
     ) -> None:
         self.store = HubStore(repositories, tokens)
         self._state = State(self.store, Hub(self.store, options or Options()), bytes_per_second=bytes_per_second)
+        self._state.link = Link(link_bytes_per_second) if link_bytes_per_second else None
         self._hub = Listener((host, port), self._state, "hub")
         self._cdn = Listener((host, cdn_port), self._state, "cdn")
         self._state.cdn_port = self._cdn.server_address[1]
@@ -103,7 +106,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{kind}", action="append", default=[], metavar="ORG/NAME")
     parser.add_argument("--pipeline-tag", action="append", default=[], metavar="ORG/NAME=TAG")
     parser.add_argument("--token", action="append", default=[], metavar="TOKEN[:gated][:private]")
-    parser.add_argument("--bytes-per-second", type=float, default=None, help="limit on file bodies")
+    parser.add_argument("--bytes-per-second", type=float, default=None, help="limit on each file's body")
+    parser.add_argument("--link-bytes-per-second", type=float, default=None, help="limit on all bodies together")
     return parser.parse_args(argv)
 
 
@@ -140,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         port=arguments.port,
         cdn_port=arguments.cdn_port,
         bytes_per_second=arguments.bytes_per_second,
+        link_bytes_per_second=arguments.link_bytes_per_second,
     ) as server:
         models = {one.id: one.refs["main"] for one in server.store.all()}
         print(json.dumps({"url": server.url, "cdn": server.cdn_url, "models": models}), flush=True)

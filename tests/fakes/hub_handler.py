@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.hub_faults import Entry, Fault, Faults, RequestLog
+from tests.fakes.hub_link import Link
 from tests.fakes.hub_routes import Answer, Hub, Request, document, error
 from tests.fakes.hub_store import Access, HubStore
 
@@ -30,6 +31,7 @@ class State:
     log: RequestLog = field(default_factory=RequestLog)
     stopping: threading.Event = field(default_factory=threading.Event)
     bytes_per_second: float | None = None
+    link: Link | None = None
     cdn_port: int = 0
 
 
@@ -148,12 +150,18 @@ class Handler(BaseHTTPRequestHandler):
         end = answer.length if fault.cut is None else min(fault.cut, answer.length)
         for begin in range(0, end, step):
             self.wfile.write(_slice(answer, begin, min(begin + step, end), fault.flip))
-            if rate is not None and self.server.state.stopping.wait(step / rate):
+            seconds = self._seconds_for(step, rate, answer)
+            if seconds and self.server.state.stopping.wait(seconds):
                 end = -1
                 break
         if end < answer.length:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _seconds_for(self, count: int, rate: float | None, answer: Answer) -> float:
+        """How long so many bytes of a body take."""
+        link = self.server.state.link if answer.blob else None
+        return max(count / rate if rate else 0.0, link.seconds_until_sent(count) if link else 0.0)
 
 
 def _slice(answer: Answer, begin: int, end: int, flip: int | None) -> bytes:

@@ -53,10 +53,10 @@ def test_a_prompt_that_takes_many_steps_before_its_first_token(tmp_path: Path, s
         asking.start()
         steps = set[float]()
         while not begun.wait(0.5):
-            steps.add(server.figure(STEPS))
+            steps.update(server.figures(STEPS))
         first_token_seconds = time.monotonic() - started
         asking.join()
         assert first_token_seconds > 2 * STALL_SECONDS
-        assert len(steps) <= 2
+        assert 1 <= len(steps) <= 2
         assert events[-1] == "[DONE]"
         assert server.pod.status()["phase"] == "Serving", server.pod.log

@@ -8,6 +8,7 @@ from genmodel_operator.cli.local import NO_COMMIT
 from genmodel_operator.cli.plan import PlanReport
 from genmodel_operator.cli.plan_document import engine_arguments, listed_groups, refusal_words
 from genmodel_operator.cli.terminal import Style
+from genmodel_operator.engines.reasoning import reasoning_said
 from genmodel_operator.engines.tool_calls import tools_said
 from genmodel_operator.sizing.accelerators import NodeGroup
 from genmodel_operator.sizing.explain import devices_text
@@ -105,6 +106,8 @@ def _facts_of_plan(report: PlanReport, plan: ServingPlan, style: Style) -> Itera
     yield from _row("host", host, style)
     if said := tools_said(report.found.facts, report.decision.task):
         yield from _row("tool calls", said, style)
+    if said := reasoning_said(report.found.facts, report.decision.task):
+        yield from _row("reasoning", said, style)
     yield from _row("engine flags", " ".join(_without_wiring(engine_arguments(report, plan), style)), style)
 
 

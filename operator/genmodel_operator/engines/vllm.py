@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from genmodel_operator.engines import architectures
 from genmodel_operator.engines.environment import common_env
 from genmodel_operator.engines.protocol import EngineArgs, Refusal
+from genmodel_operator.engines.reasoning import reasoning_args
 from genmodel_operator.engines.tool_calls import tool_args
 from genmodel_operator.hub.facts import ModelFacts, ServedTask
 from genmodel_operator.settings import Settings
@@ -48,7 +49,7 @@ class VllmGpu:
 
 
 def tunable_args(facts: ModelFacts, plan: ServingPlan, task: ServedTask) -> tuple[str, ...]:
-    """Return the batch limits, the habits of the API server and how tool calls are read: a user may change them."""
+    """Return the batch limits, the API server's habits and how answers are read: a user may change them."""
     return (
         "--max-num-seqs",
         str(plan.max_num_seqs),
@@ -57,6 +58,7 @@ def tunable_args(facts: ModelFacts, plan: ServingPlan, task: ServedTask) -> tupl
         "--disable-access-log-for-endpoints",
         "/health,/metrics",
         *tool_args(facts, task),
+        *reasoning_args(facts, task),
     )
 
 

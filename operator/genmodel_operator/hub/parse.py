@@ -12,7 +12,7 @@ from genmodel_operator.api.reasons import Reason
 from genmodel_operator.hub.chat_template import CHAT_TEMPLATE, TOKENIZER_CONFIG, added_tokens, tool_template
 from genmodel_operator.hub.context_length import ContextLength, NoLength, context_length, text_config
 from genmodel_operator.hub.facts import ModelFacts, Refused, RepoFile, ServedTask, Tensor, served_as_nothing
-from genmodel_operator.hub.remote_code import naming_file, refuse_unpinned
+from genmodel_operator.hub.remote_code import check_code, naming_file, refuse_unpinned
 from genmodel_operator.hub.tasks import NotServed, served_tasks
 from genmodel_operator.hub.tensors import InvalidHeader, read_header, stored_precision
 from genmodel_runtime.selection import WEIGHT_INDEX, indexed_shards, wanted_paths, weight_paths
@@ -60,7 +60,7 @@ def parse_facts(
     """
     repository = str(info["id"])
     check_servable(info=info, tree=tree, documents=documents)
-    remote_code = naming_file(repository, [file.path for file in tree], documents)
+    remote_code = naming_file(documents)
     files = select_files(tree, documents, has_code=bool(remote_code))
     tensors = _tensors(repository, files, documents, headers)
     return replace(_facts(info, files, tree, documents, tensors, origin="Hub"), remote_code=remote_code)
@@ -129,7 +129,7 @@ def check_servable(*, info: Mapping[str, Any], tree: Sequence[RepoFile], documen
         if path not in (MODULES, CHAT_TEMPLATE) and not isinstance(document, Mapping):
             raise _invalid(repository, path, "not a JSON object")
     _check_config(repository, documents.get(CONFIG))
-    naming_file(repository, paths, documents)
+    check_code(repository, paths, documents)
     config: Mapping[str, Any] = documents[CONFIG]
     if config.get("speculators_config") or config["model_type"] in _DRAFT_TYPES:
         raise Refused(Reason.DRAFT_MODEL, repository=repository, architecture=config["architectures"][0])

@@ -10,18 +10,19 @@ NAMING_FILES = ("config.json", "tokenizer_config.json")
 """Files in which ``auto_map`` is looked for."""
 
 
-def naming_file(repository: str, paths: Sequence[str], documents: Mapping[str, Any]) -> str:
-    """Return the file that names code of the repository, which the engine has to run; empty where none does.
+def naming_file(documents: Mapping[str, Any]) -> str:
+    """Return the file that names code of the repository, which the engine has to run; empty where none does."""
+    return next((file for file in NAMING_FILES if documents.get(file, {}).get("auto_map")), "")
 
-    ``paths`` are all files of the commit. Raises ``Refused`` where the code is not one of them: what lies
-    elsewhere is not pinned by the commit, and pods reach no Hub.
+
+def check_code(repository: str, paths: Sequence[str], documents: Mapping[str, Any]) -> None:
+    """Raise ``Refused`` where code is named that is not one of the commit's files, ``paths``.
+
+    What lies elsewhere is not pinned by the commit, and pods reach no Hub.
     """
-    named = [(file, documents.get(file, {}).get("auto_map")) for file in NAMING_FILES]
-    found = [(file, auto_map) for file, auto_map in named if auto_map]
-    for file, auto_map in found:
-        for reference in _references(auto_map):
+    for file in NAMING_FILES:
+        for reference in _references(documents.get(file, {}).get("auto_map") or None):
             _check(repository, file, reference, paths)
-    return found[0][0] if found else ""
 
 
 def refuse_unpinned(repository: str, documents: Mapping[str, Any], *, place: str) -> None:

@@ -65,6 +65,13 @@ def test_it_says_how_tool_calls_are_read(template: str, want: str) -> None:
     assert bool(said) is bool(want)
 
 
+def test_it_says_how_thoughts_are_read() -> None:
+    template = "{% if add_generation_prompt %}{{ '<think>' }}{% endif %}"
+    found = Found(some_facts(chat_template=template, added_tokens=("</think>",)), "https://huggingface.co")
+    assert "reasoning    read by vLLM's parser deepseek_r1" in plan_text(a_report(found=found), WIDE)
+    assert "reasoning" not in plan_text(a_report(), WIDE)
+
+
 def test_without_unicode_every_character_is_ascii() -> None:
     assert plan_text(a_report(), ASCII).isascii()
 

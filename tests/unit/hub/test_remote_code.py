@@ -6,14 +6,15 @@ import pytest
 
 from genmodel_operator.api.reasons import TABLE, Reason
 from genmodel_operator.hub.facts import Refused
-from genmodel_operator.hub.remote_code import naming_file, refuse_unpinned
+from genmodel_operator.hub.remote_code import check_code, naming_file, refuse_unpinned
 
 PATHS = ["config.json", "tokenizer_config.json", "modeling_own.py", "tokenization_own.py"]
 
 
 def named(config: Any = None, tokenizer: Any = None) -> str:
     documents = {"config.json": {"auto_map": config}, "tokenizer_config.json": {"auto_map": tokenizer}}
-    return naming_file("acme/own", PATHS, documents)
+    check_code("acme/own", PATHS, documents)
+    return naming_file(documents)
 
 
 @pytest.mark.parametrize(
