@@ -78,10 +78,16 @@ class ChildCache:
             self._names.setdefault((kind.plural, key[1], entry.owner), set()).add(key[2])
         return known is None or known.digest != entry.digest
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """Return what was last seen of an object, without its field ownership details."""
+    def get(self, kind: Kind, namespace: str, name: str, *, read: Object | None = None) -> Object | None:
+        """Return what was last seen of an object, without its field ownership details.
+
+        ``read`` is what was returned before: it is returned again while nothing newer was seen.
+        """
         entry = self._entry(kind.plural, namespace, name)
-        return None if entry is None else _unpack(entry)
+        if entry is None:
+            return None
+        is_newest = read is not None and read["metadata"].get("resourceVersion") == str(entry.version)
+        return read if is_newest else _unpack(entry)
 
     def of_model(self, kind: Kind, namespace: str, model_name: str) -> list[Object]:
         """Return what was last seen of a model's objects of a kind, by name."""

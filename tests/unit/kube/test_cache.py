@@ -82,6 +82,30 @@ class TestGetAndPut:
         found["spec"]["replicas"] = 7
         assert replicas(cache) == 1
 
+    @pytest.mark.parametrize(
+        ("newest", "want_same"),
+        [
+            pytest.param(1, True, id="nothing newer was seen"),
+            pytest.param(2, False, id="a newer version was seen"),
+        ],
+    )
+    def test_what_was_read_is_given_back_while_it_is_the_newest(self, newest: int, want_same: bool) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1, spec={"replicas": 1}))
+        read = cache.get(DEPLOYMENT, "team-a", "mistral-1")
+        cache.put(DEPLOYMENT, an_object(version=newest, spec={"replicas": newest}))
+        found = cache.get(DEPLOYMENT, "team-a", "mistral-1", read=read)
+        assert (found is read) is want_same
+        assert found is not None
+        assert found["spec"]["replicas"] == newest
+
+    def test_what_was_read_and_then_deleted_is_gone(self) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1))
+        read = cache.get(DEPLOYMENT, "team-a", "mistral-1")
+        cache.observe(DEPLOYMENT, "DELETED", an_object(version=2))
+        assert cache.get(DEPLOYMENT, "team-a", "mistral-1", read=read) is None
+
     def test_an_object_that_lost_its_owner_is_still_known_as_ours(self) -> None:
         cache = ChildCache()
         cache.put(DEPLOYMENT, an_object())
