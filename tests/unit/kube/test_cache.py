@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -105,6 +106,30 @@ class TestGetAndPut:
         read = cache.get(DEPLOYMENT, "team-a", "mistral-1")
         cache.observe(DEPLOYMENT, "DELETED", an_object(version=2))
         assert cache.get(DEPLOYMENT, "team-a", "mistral-1", read=read) is None
+
+    def test_each_of_many_alike_comes_back_as_it_was_also_without_the_first(self) -> None:
+        cache = ChildCache()
+        for number in range(5):
+            cache.put(DEPLOYMENT, an_object(f"d{number}", uid=f"u{number}", spec={"replicas": number, "text": "é" * 9}))
+        cache.observe(DEPLOYMENT, "DELETED", an_object("d0", uid="u0", version=2))
+        found = {number: cache.get(DEPLOYMENT, "team-a", f"d{number}") for number in range(5)}
+        assert found.pop(0) is None
+        assert [live and live["spec"] for live in found.values()] == [
+            {"replicas": number, "text": "é" * 9} for number in found
+        ]
+
+    def test_objects_alike_take_little_memory(self) -> None:
+        cache, count = ChildCache(), 200
+        template = {f"field-{number}": f"{number * number * 7919:x}" * 3 for number in range(200)}
+        cache.put(DEPLOYMENT, an_object("first", uid="first", spec=template))
+        tracemalloc.start()
+        try:
+            for number in range(count):
+                cache.put(DEPLOYMENT, an_object(f"d{number}", uid=f"u{number}", model=f"m{number}", spec=template))
+            taken_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken_bytes / count < 1500
 
     def test_an_object_that_lost_its_owner_is_still_known_as_ours(self) -> None:
         cache = ChildCache()
