@@ -62,9 +62,6 @@ def _prepare(settings: PrepareSettings, state: RuntimeState) -> Failure | None:
 
 def fetch(settings: PrepareSettings, state: RuntimeState, volume: Volume) -> Failure | None:
     """Bring the weights to the volume; return why that failed, None where they are there."""
-    # The client reads its settings when it is imported; without this it would ask the Hub for
-    # things of its own before our first request.
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.update(without_proxy(os.environ, settings.endpoint))
     from genmodel_runtime.fetch import Fetch  # noqa: PLC0415
     from genmodel_runtime.refusals import FetchFailed  # noqa: PLC0415

@@ -1,15 +1,16 @@
 """What an answer of the Hub means that is not the content asked for: try again, other content, or a person's turn."""
 
+import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
-
-from huggingface_hub.utils import parse_ratelimit_headers
 
 from genmodel_runtime.contract import ExitCode, RuntimeReason
 from genmodel_runtime.termination import Failure
 
 _LONGEST_WAIT_SECONDS = 900
+_USED_UP = re.compile(r'"\w+"\s*;\s*r\s*=\s*0+\s*;\s*t\s*=\s*(?P<seconds>\d+)', re.ASCII)
+"""The header ``ratelimit`` of an IETF draft, as the Hub writes it: ``"resolve";r=0;t=55`` has nothing left for 55 s."""
 
 
 class FetchFailed(Exception):
@@ -69,15 +70,15 @@ def printable(text: str) -> str:
 
 
 def _asked_to_wait(headers: Mapping[str, str], now: float) -> float | None:
-    limit = parse_ratelimit_headers(headers)
+    limit = _USED_UP.search(headers.get("ratelimit", ""))
     retry_after = headers.get("retry-after", "").strip()
     seconds: float | None = None
     if retry_after.isdigit():
         seconds = float(retry_after)
     elif retry_after:
         seconds = _seconds_until(retry_after, now)
-    elif limit is not None and limit.remaining == 0:
-        seconds = float(limit.reset_in_seconds)
+    elif limit is not None:
+        seconds = float(limit["seconds"])
     return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
 
 

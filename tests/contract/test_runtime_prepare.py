@@ -167,6 +167,21 @@ def test_a_complete_volume_needs_neither_the_hub_nor_its_client(hub: HubServer, 
     assert done.stdout.splitlines()[-1] == "[] 0", done.stderr
 
 
+def test_a_fetch_takes_no_time_to_load_the_hubs_library(hub: HubServer, tmp_path: Path) -> None:
+    code = (
+        "import sys; from genmodel_runtime.__main__ import main;"
+        f"code = main(['prepare', '--root', {str(tmp_path)!r}, '--port', '0']);"
+        "print([name for name in ('huggingface_hub', 'httpx2') if name in sys.modules], code)"
+    )
+    environ = {**prepare_environ(hub.url, BIG), "PYTHONPATH": str(ROOT / "runtime")}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "['httpx2'] 0", done.stderr
+
+
 def test_the_termination_log_is_json_that_the_kubelet_keeps(hub: HubServer, tmp_path: Path) -> None:
     hub.fault("/tree/", status=403, msg="é" * 5000, times=None)
 

@@ -86,7 +86,9 @@ async def _read(ctx: Context, kind: Kind) -> list[Object]:
     if kind is POD:
         return found
     uid = ctx.model.metadata.uid
-    return [item for item in found if ownership(item, model_uid=uid, model_name=ctx.name) in _OURS]
+    ours = [item for item in found if ownership(item, model_uid=uid, model_name=ctx.name) in _OURS]
+    ctx.read |= {(kind.plural, item["metadata"]["name"]): item for item in ours}
+    return ours
 
 
 async def _unlisted(ctx: Context, kind: Kind, listed: set[str]) -> list[Object]:
@@ -272,7 +274,7 @@ async def _apply(ctx: Context, kind: Kind, wanted: Object, live: Object | None) 
 
 async def read_known(ctx: Context, kind: Kind, name: str) -> Object | None:
     """Return our object of this name as the cache has it, live at a resync; None where there is none."""
-    cached = ctx.tools.cache.get(kind, ctx.namespace, name)
+    cached = ctx.tools.cache.get(kind, ctx.namespace, name, read=ctx.read.get((kind.plural, name)))
     if ctx.resync or (cached is not None and not _check_owner(ctx, kind, cached)):
         return await read_live(ctx, kind, name)
     return cached

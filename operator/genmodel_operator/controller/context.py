@@ -120,6 +120,7 @@ class Context:
 
     Attributes:
         resync: children are read live instead of from the watch cache.
+        read: our children as they were read, by kind and name.
         revisions: our ControllerRevisions, newest first.
         current: the desired revision, once it is known.
         facts, task, plan: set by ``resolve`` and ``size`` when no frozen revision matched.
@@ -152,6 +153,7 @@ class Context:
     tools: Tools
     model: GenerativeModel
     resync: bool
+    read: dict[tuple[str, str], Object] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
     current: Revision | None = None
     commit: str | None = None

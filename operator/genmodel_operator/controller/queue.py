@@ -21,7 +21,7 @@ BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_LIMIT_SECONDS = 300.0
 RUN_TIMEOUT_SECONDS = 600.0
 """Bound on one run: every request has its own, this one is against a bug that would block a key for ever."""
-GAP_SECONDS = 0.1
+GAP_SECONDS = 0.05
 """Shortest time between two runs of a key for which nobody asked: a burst of events makes one run."""
 RUSH_GAP_SECONDS = 1.0
 """The same while other keys wait for a worker: most often the pods of a new model are ready by then."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from genmodel_operator.api import labels
 from genmodel_operator.api.quantity import parse_quantity
@@ -27,6 +27,8 @@ _ATOMIC_MAPS = frozenset({"selector", "matchLabels", "podSelector", "namespaceSe
 
 _EXACT = frozenset({"ingress", "egress"})
 """Lists in which everything that somebody adds opens something, and to which the server adds nothing."""
+
+_LEAVES = frozenset({str, int, bool})
 
 _QUANTITY_PARENTS = frozenset({"limits", "requests"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "storage"})
@@ -54,8 +56,7 @@ def differences(live: Mapping[str, Any], desired: Mapping[str, Any]) -> tuple[Di
     return tuple(_differences(live, desired, _ROOT))
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where in an object: its path for people, the field's name and that of the field around it."""
 
     path: str = ""
@@ -100,9 +101,16 @@ def _map_differences(live: Any, desired: Mapping[str, Any], place: _Place) -> It
         return
     for key, value in desired.items():
         if key in live:
-            yield from _differences(live[key], value, place.member(key))
+            found = live[key]
+            # Most of an object are texts that are as they were: no need to know where in it they are.
+            if not _is_same_leaf(found, value):
+                yield from _differences(found, value, place.member(key))
         elif not _means_absent(key, value):
             yield Difference(place.member(key).path, None)
+
+
+def _is_same_leaf(live: Any, desired: Any) -> bool:
+    return type(live) in _LEAVES and type(live) is type(desired) and bool(live == desired)
 
 
 def _means_absent(key: str, desired: Any) -> bool:
@@ -123,7 +131,10 @@ def _list_differences(live: Any, desired: Sequence[Any], place: _Place) -> Itera
         return
     found = {identity(item, keys): item for item in live if isinstance(item, Mapping)}
     for wanted in desired:
-        entry, inner = found.get(identity(wanted, keys)), place.entry(wanted.get("name", wanted[keys[0]]))
+        entry = found.get(identity(wanted, keys))
+        if entry is not None and all(_is_same_leaf(entry.get(key), value) for key, value in wanted.items()):
+            continue
+        inner = place.entry(wanted.get("name", wanted[keys[0]]))
         if entry is None:
             yield Difference(inner.path, None)
         else:
@@ -131,7 +142,8 @@ def _list_differences(live: Any, desired: Sequence[Any], place: _Place) -> Itera
 
 
 def _is_same_list(live: Sequence[Any], desired: Sequence[Any]) -> bool:
-    return all(next(_differences(*pair, _ROOT), None) is None for pair in zip(live, desired, strict=True))
+    pairs = zip(live, desired, strict=True)
+    return all(_is_same_leaf(*pair) or next(_differences(*pair, _ROOT), None) is None for pair in pairs)
 
 
 def _quantity(value: Any) -> Decimal | None:

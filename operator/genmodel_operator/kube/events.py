@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -61,8 +61,8 @@ class EventRecorder:
         self._instance = instance
         self._count = count or (lambda _result: None)
         self._clock = clock
-        self._said: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._recent: OrderedDict[tuple[str, ...], deque[float]] = OrderedDict()
+        self._said: OrderedDict[tuple[str, str, int], float] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, ...], list[float]] = OrderedDict()
         self._waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING_LIMIT)
 
     async def run(self) -> None:
@@ -83,7 +83,7 @@ class EventRecorder:
     def record(self, model: GenerativeModel, condition: Condition) -> None:
         """Have an Event posted about a condition that changed, unless the same was said lately."""
         uid = model.metadata.uid
-        said = (uid, condition.reason, condition.message)
+        said = _said(uid, condition)
         if self._is_repeated(said):
             self._count("repeated")
         elif self._is_over(LIMIT_PER_MINUTE, 60.0, uid) or self._is_over(
@@ -93,14 +93,14 @@ class EventRecorder:
         else:
             self._said[said] = self._clock()
             for about in ((uid,), (uid, condition.reason)):
-                self._recent.setdefault(about, deque()).append(self._clock())
+                self._recent.setdefault(about, []).append(self._clock())
             self._enqueue(build_event(model.metadata, condition, instance=self._instance, now=datetime.now(UTC)))
         self._trim()
 
     def record_about(self, obj: Mapping[str, Any], condition: Condition) -> None:
         """Have an Event posted about another object than a model, unless the same was said lately."""
         metadata = ObjectMeta.model_validate(obj["metadata"])
-        said = (metadata.uid, condition.reason, condition.message)
+        said = _said(metadata.uid, condition)
         if self._is_repeated(said):
             self._count("repeated")
             return
@@ -116,15 +116,14 @@ class EventRecorder:
         except asyncio.QueueFull:
             self._count("dropped")
 
-    def _is_repeated(self, said: tuple[str, str, str]) -> bool:
+    def _is_repeated(self, said: tuple[str, str, int]) -> bool:
         last = self._said.get(said)
         return last is not None and self._clock() - last < REPEAT_SECONDS
 
     def _is_over(self, limit: int, seconds: float, *about: str) -> bool:
         """Return whether so many Events about this were recorded in the last ``seconds``."""
-        recent = self._recent.get(about, deque())
-        while recent and self._clock() - recent[0] >= seconds:
-            recent.popleft()
+        recent = self._recent.get(about, [])
+        recent[:] = [moment for moment in recent if self._clock() - moment < seconds]
         return len(recent) >= limit
 
     def _trim(self) -> None:
@@ -143,6 +142,11 @@ class EventRecorder:
             logger.warning("an Event could not be posted: %s", error, extra=extra)
         else:
             self._count("sent")
+
+
+def _said(uid: str, condition: Condition) -> tuple[str, str, int]:
+    """Return what stands for an Event's words; the words themselves of thousands of models would be megabytes."""
+    return uid, condition.reason, hash(condition.message)
 
 
 def build_event(model: ObjectMeta, condition: Condition, *, instance: str, now: datetime) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Releases of the engine, in order."""
 
 import re
+from functools import lru_cache
 
 _RELEASE = re.compile(r"v?(\d+(?:\.\d+)*)((?:a|b|rc|\.dev)\d+)?", re.ASCII)
 _TAG = re.compile(r"v?(\d+\.\d+(?:\.\d+)*)((?:a|b|rc|\.dev)\d+)?(?![\d.])", re.ASCII)
@@ -8,6 +9,7 @@ _TAG = re.compile(r"v?(\d+\.\d+(?:\.\d+)*)((?:a|b|rc|\.dev)\d+)?(?![\d.])", re.A
 Release = tuple[tuple[int, ...], bool]
 
 
+@lru_cache(maxsize=1024)
 def release(text: str) -> Release | None:
     """Return what orders a release, or None where the text is none; a candidate comes before its final release."""
     found = _RELEASE.match(text)

@@ -38,6 +38,8 @@ def with_pod_template(template: Object, patch: Object, *, resource: str) -> dict
     ``resource`` is what the plan's devices are asked by. Raises ``PodTemplateError`` for the first thing
     that would break the model's pods, with its path.
     """
+    if not patch:
+        return dict(template)
     after = patched(template, patch)
     for path, why in _broken(template, after, resource):
         raise PodTemplateError(f"{ROOT}.{path}", why)

@@ -18,9 +18,9 @@ def plan_to_json(plan: ServingPlan) -> dict[str, Any]:
 
     A frozen plan is written again and may never differ: a field that came later is left out where it says nothing.
     """
-    fields_of_plan = {name: value for name, value in asdict(plan).items() if name not in _LATER or value}
+    fields_of_plan = {field.name: getattr(plan, field.name) for field in fields(plan)}
     return (
-        fields_of_plan
+        {name: value for name, value in fields_of_plan.items() if name not in _LATER or value}
         | ({"measured": list(plan.measured)} if plan.measured else {})
         | {
             "memory": asdict(plan.memory),

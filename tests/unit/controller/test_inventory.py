@@ -35,9 +35,11 @@ class CountedReads(ChildCache):
 
     reads = 0
 
-    def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
+    def get(
+        self, kind: Kind, namespace: str, name: str, *, read: dict[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         self.reads += 1
-        return super().get(kind, namespace, name)
+        return super().get(kind, namespace, name, read=read)
 
 
 def a_pod(name: str, *, node: str = "a", version: int = 1) -> Any:

@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -81,6 +82,54 @@ class TestGetAndPut:
         assert found is not None
         found["spec"]["replicas"] = 7
         assert replicas(cache) == 1
+
+    @pytest.mark.parametrize(
+        ("newest", "want_same"),
+        [
+            pytest.param(1, True, id="nothing newer was seen"),
+            pytest.param(2, False, id="a newer version was seen"),
+        ],
+    )
+    def test_what_was_read_is_given_back_while_it_is_the_newest(self, newest: int, want_same: bool) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1, spec={"replicas": 1}))
+        read = cache.get(DEPLOYMENT, "team-a", "mistral-1")
+        cache.put(DEPLOYMENT, an_object(version=newest, spec={"replicas": newest}))
+        found = cache.get(DEPLOYMENT, "team-a", "mistral-1", read=read)
+        assert (found is read) is want_same
+        assert found is not None
+        assert found["spec"]["replicas"] == newest
+
+    def test_what_was_read_and_then_deleted_is_gone(self) -> None:
+        cache = ChildCache()
+        cache.put(DEPLOYMENT, an_object(version=1))
+        read = cache.get(DEPLOYMENT, "team-a", "mistral-1")
+        cache.observe(DEPLOYMENT, "DELETED", an_object(version=2))
+        assert cache.get(DEPLOYMENT, "team-a", "mistral-1", read=read) is None
+
+    def test_each_of_many_alike_comes_back_as_it_was_also_without_the_first(self) -> None:
+        cache = ChildCache()
+        for number in range(5):
+            cache.put(DEPLOYMENT, an_object(f"d{number}", uid=f"u{number}", spec={"replicas": number, "text": "é" * 9}))
+        cache.observe(DEPLOYMENT, "DELETED", an_object("d0", uid="u0", version=2))
+        found = {number: cache.get(DEPLOYMENT, "team-a", f"d{number}") for number in range(5)}
+        assert found.pop(0) is None
+        assert [live and live["spec"] for live in found.values()] == [
+            {"replicas": number, "text": "é" * 9} for number in found
+        ]
+
+    def test_objects_alike_take_little_memory(self) -> None:
+        cache, count = ChildCache(), 200
+        template = {f"field-{number}": f"{number * number * 7919:x}" * 3 for number in range(200)}
+        cache.put(DEPLOYMENT, an_object("first", uid="first", spec=template))
+        tracemalloc.start()
+        try:
+            for number in range(count):
+                cache.put(DEPLOYMENT, an_object(f"d{number}", uid=f"u{number}", model=f"m{number}", spec=template))
+            taken_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken_bytes / count < 1500
 
     def test_an_object_that_lost_its_owner_is_still_known_as_ours(self) -> None:
         cache = ChildCache()
