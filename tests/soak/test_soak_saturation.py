@@ -29,15 +29,15 @@ def test_half_an_hour_of_saturation(tmp_path: Path, site_packages: Path) -> None
 
 
 LARGE = {
-    "hidden_size": 1024,
-    "intermediate_size": 4096,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 16,
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
     "num_key_value_heads": 4,
     "max_position_embeddings": 32768,
 }
-"""Large enough for a long prompt to take its time on two cores."""
-STALL_SECONDS = 4
+"""Large enough for a long prompt to take its time on two cores, small enough for each of its steps to take little."""
+STALL_SECONDS = 8
 STEPS = "vllm:iteration_tokens_total_count"
 
 
@@ -52,7 +52,7 @@ def test_a_prompt_that_takes_many_steps_before_its_first_token(tmp_path: Path, s
         asking = Thread(target=lambda: events.extend(server.stream(2, begun, "a" * 20_000)))
         asking.start()
         steps = set[float]()
-        while not begun.wait(0.5):
+        while asking.is_alive() and not begun.wait(0.5):
             steps.update(server.figures(STEPS))
         first_token_seconds = time.monotonic() - started
         asking.join()
