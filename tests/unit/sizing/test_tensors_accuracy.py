@@ -17,7 +17,7 @@ GIB = 2**30
 MEDIAN, NINETY = 0.002, 0.02
 """Promised: the median error, and what nine of ten rows stay within."""
 FURTHER_OFF = {"gt266": 0.022}
-"""AWQ on Hopper took 0.124 GiB more than its files hold: as much again as the scales and zeros of a small model."""
+"""AWQ on Hopper took 0.124 GiB more than its files hold, about the size of its scales and zeros; why is not known."""
 
 
 def _computed_gib(row: Row) -> float:

@@ -29,8 +29,9 @@ def _kept_bytes(shape: ModelShape, settings: BudgetSettings) -> int:
     """Return what stays allocated on torch's side beside the weights.
 
     The second runner keeps a count of four bytes and a bit for each request and word of the vocabulary,
-    and 0.05 GiB of other buffers, compiled or not (9 starts of 0.32). Compiling leaves -0.2 to 1.7 GiB
-    with all of that, median 0.6 (8 starts), most on a first start.
+    and 0.05 GiB of other buffers (5 dense starts of 0.32, one of them compiled; 3 mixtures keep about 0.5
+    more there, which is estimated as activation). Where a server compiles, -0.2 to 1.7 GiB stay in all,
+    median 0.6 (7 starts before 0.29).
     """
     kept = 0
     if uses_second_runner(shape, settings.release) and samples(shape) and not settings.pools:
