@@ -12,7 +12,7 @@ from genmodel_runtime.figures import Figures, read_figures
 from genmodel_runtime.state import STARTING_PHASES, Measured
 
 _PHASES: tuple[tuple[re.Pattern[str], Phase], ...] = (
-    (re.compile(r"Starting to load model"), Phase.LOADING),
+    (re.compile(r"Starting to load model|Loading model from scratch"), Phase.LOADING),
     (re.compile(r"Loading (?:safetensors|pt) checkpoint shards:"), Phase.LOADING),
     (re.compile(r"Loading weights took [\d.]+ seconds"), Phase.LOADING),
     (re.compile(r"Using cache directory: .* for vLLM's torch\.compile"), Phase.COMPILING),

@@ -104,6 +104,17 @@ def test_a_start_that_failed(file: str, returncode: int, want_reason: str, want_
     assert failure.log
 
 
+def test_a_cache_too_small_on_a_gpu() -> None:
+    lines = (DATA / "failures/h100-cache-too-small.txt").read_text().splitlines()
+
+    failure = classify(Ending(lines, 1, Stage.STARTING))
+
+    assert failure.reason.value == "CacheTooSmall"
+    assert failure.message == "a context of 131072 tokens needs 16.0 GiB of KV cache, 11.06 GiB are there"
+    assert failure.hint == "at most 90608 tokens fit"
+    assert failure.exit_code is ExitCode.OUT_OF_MEMORY
+
+
 def test_the_models_own_limit_is_the_hint() -> None:
     lines = (DATA / "failures/context-too-long.txt").read_text().splitlines()
 
@@ -122,7 +133,10 @@ def test_a_killed_engine_core_although_vllm_ends_with_zero() -> None:
     assert "EngineDeadError" in failure.log[0]
 
 
-@pytest.mark.parametrize("file", ["vllm-0.32.0-cpu-start.txt", "vllm-0.32.0-gpu-start.txt"])
+GOOD_STARTS = ("cpu-start", "gpu-start", "h100-start")
+
+
+@pytest.mark.parametrize("file", [f"vllm-0.32.0-{name}.txt" for name in GOOD_STARTS])
 def test_nothing_in_a_good_start_looks_like_a_cause(file: str) -> None:
     lines = (DATA / file).read_text().splitlines()
 

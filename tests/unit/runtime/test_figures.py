@@ -45,6 +45,18 @@ def read_all(*told: str) -> Figures:
             id="0.31 consumed memory in one figure",
         ),
         pytest.param(
+            lines("../vllm-0.32.0-h100-start"),
+            Measured(
+                weights_gib=15.0,
+                kv_cache_gib=55.05,
+                kv_tokens=450976,
+                activation_gib=1.07,
+                non_torch_gib=0.8,
+                cuda_graph_gib=0.45,
+            ),
+            id="0.32 on an H100: graphs are captured twice, the second time to stay",
+        ),
+        pytest.param(
             lines("vllm-0.8-5090"),
             Measured(weights_gib=10.8044, kv_cache_gib=14.52, activation_gib=1.01, non_torch_gib=0.33),
             id="0.8 with its first engine",

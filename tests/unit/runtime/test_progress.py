@@ -51,6 +51,16 @@ def test_a_start_on_two_gpus_keeps_the_figures_of_the_fullest_device() -> None:
     )
 
 
+def test_a_real_start_on_a_gpu() -> None:
+    lines = (DATA / "vllm-0.32.0-h100-start.txt").read_text().splitlines()
+
+    progress = read_all(*lines)
+
+    assert phases(lines) == [Phase.STARTING, Phase.LOADING, Phase.COMPILING, Phase.WARMING_UP]
+    assert progress.engine_version == "0.32.0"
+    assert progress.measured.kv_tokens == 450976
+
+
 @pytest.mark.parametrize(
     ("line", "want_phase"),
     [

@@ -1,12 +1,15 @@
 """Memory outside torch, and the budget as a whole."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genmodel_operator.sizing.budget.budget import compute_budget
+from genmodel_operator.sizing.budget.defaults import Batch
 from genmodel_operator.sizing.budget.device import Interconnect
 from genmodel_operator.sizing.budget.overhead import (
     context_bytes,
@@ -45,9 +48,27 @@ def test_non_torch(version: str, product: str, layout: Layout, want_gib: float) 
     assert got / GIB == pytest.approx(want_gib, abs=0.02)
 
 
-def test_eager_servers_compile_nothing() -> None:
+def test_eager_servers_of_the_first_runner_keep_nothing() -> None:
     eager = settings("0.28.0", enforce_eager=True)
-    assert non_torch_bytes(DENSE, eager) == int(0.25 * GIB)
+    assert non_torch_bytes(qwen3_30b(), eager) == int(0.25 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("words", "change", "want_gib"),
+    [
+        # Logged on an H100 by 0.32.0 without compiling: Llama 3.1 8B, Qwen3 8B, Gemma 2 9B, and Qwen3 8B that embeds.
+        pytest.param(128256, {}, 0.80, id="counters of the penalties"),
+        pytest.param(151936, {}, 0.90, id="of more words"),
+        pytest.param(256000, {}, 1.31, id="of most words"),
+        pytest.param(151936, {"pools": True}, 0.25, id="none where nothing is sampled"),
+        pytest.param(256000, {"enforce_eager": False}, 1.31, id="compiled, the larger counts"),
+        pytest.param(32000, {"enforce_eager": False}, 0.85, id="compiled, with few words"),
+    ],
+)
+def test_the_second_runner_counts_words(words: int, change: dict[str, bool], want_gib: float) -> None:
+    given: dict[str, Any] = {"enforce_eager": True, "batch": Batch(1024, 8192), **change}
+    got = non_torch_bytes(replace(DENSE, vocab=words), replace(settings("0.32.0"), **given))
+    assert got / GIB == pytest.approx(want_gib, abs=0.02)
 
 
 def test_replicas_of_a_mixture_talk() -> None:

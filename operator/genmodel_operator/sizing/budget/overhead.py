@@ -4,7 +4,7 @@ Constants are medians of logged starts; each names how many show it.
 """
 
 from genmodel_operator.sizing.budget.defaults import GIB, capture_sizes
-from genmodel_operator.sizing.budget.runner import has_experts, uses_second_runner
+from genmodel_operator.sizing.budget.runner import has_experts, samples, uses_second_runner
 from genmodel_operator.sizing.budget.settings import BudgetSettings
 from genmodel_operator.sizing.shape.model import ModelShape
 
@@ -16,15 +16,28 @@ def non_torch_bytes(shape: ModelShape, settings: BudgetSettings) -> int:
     """Return the growth outside torch that the budget pays for.
 
     One device: 0.13 GiB before 0.18, 0.25 from then on (46 starts). Several: the buffers of their
-    communication. Up to 0.9.1 the context counted too (PR 19312). From 0.27 on all that compiling
-    and warming up leave allocated counts: -0.2 to 1.7 GiB, median 0.6 (7 starts), most on a first start.
+    communication. Up to 0.9.1 the context counted too (PR 19312). From 0.27 on all that stays allocated
+    beside the weights counts.
     """
     gib = _communication_gib(shape, settings) if _devices_that_talk(shape, settings) > 1 else _alone_gib(settings)
     if not settings.release.since(9, 2):
         gib += 0.5
-    if settings.release.since(27) and not settings.enforce_eager:
-        gib += 0.6
-    return int(gib * GIB)
+    return int(gib * GIB) + (_kept_bytes(shape, settings) if settings.release.since(27) else 0)
+
+
+def _kept_bytes(shape: ModelShape, settings: BudgetSettings) -> int:
+    """Return what stays allocated on torch's side beside the weights.
+
+    The second runner keeps a count of four bytes and a bit for each request and word of the vocabulary,
+    and 0.05 GiB of other buffers (5 dense starts of 0.32, one of them compiled; 3 mixtures keep about 0.5
+    more there, which is estimated as activation). Where a server compiles, -0.2 to 1.7 GiB stay in all,
+    median 0.6 (7 starts before 0.29).
+    """
+    kept = 0
+    if uses_second_runner(shape, settings.release) and samples(shape) and not settings.pools:
+        counters = settings.batch.max_num_seqs * (4 * shape.vocab + 4 * -(-shape.vocab // 32))
+        kept = counters + int(0.05 * GIB)
+    return kept if settings.enforce_eager else max(kept, int(0.6 * GIB))
 
 
 def graph_bytes(shape: ModelShape, settings: BudgetSettings) -> int:
