@@ -23,12 +23,14 @@ def _network(text: str) -> str:
     return text
 
 
+HUB_URL = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$"
+"""A name or an address, an IPv6 one in brackets; no user, query or fragment."""
+
+
 class HubSettings(Section):
     """The default Hub and how it is called."""
 
-    endpoint: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$")] = (
-        "https://huggingface.co"
-    )
+    endpoint: Annotated[str, Field(pattern=HUB_URL)] = "https://huggingface.co"
     """Base URL of the Hub that models without spec.source.hub.endpoint come from."""
     token_secret_name: str = "genmodel-hub-token"
     """Secret that is read in the model's namespace where the model names none."""

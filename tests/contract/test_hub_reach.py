@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from pydantic import ValidationError
 
 from genmodel_operator.cli.check import _hub as hub_finding
 from genmodel_operator.hub.reach import HubAwayError, reach
@@ -32,9 +33,6 @@ def test_a_hub_without_this_route_is_reached_too(hub: HubServer) -> None:
     [
         pytest.param("http://127.0.0.1:9", id="nobody listens"),
         pytest.param("http://no-such-name.invalid", id="a name that does not exist"),
-        pytest.param("hub.example.com", id="no scheme"),
-        pytest.param("ftp://127.0.0.1", id="another scheme"),
-        pytest.param("", id="nothing"),
     ],
 )
 def test_a_hub_that_is_not_there_is_told_in_words(endpoint: str) -> None:
@@ -45,6 +43,29 @@ def test_a_hub_that_is_not_there_is_told_in_words(endpoint: str) -> None:
     assert finding.problem is not None
     assert f"{endpoint} does not answer" in finding.problem
     assert "hub.endpoint, proxy.httpsProxy and extraCA.configMap" in finding.problem
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        pytest.param("hub.example.com", id="no scheme"),
+        pytest.param("ftp://127.0.0.1", id="another scheme"),
+        pytest.param("", id="nothing"),
+    ],
+)
+@pytest.mark.parametrize(
+    "endpoint",
+    ["https://hub", "http://10.0.0.1:8080/hf/", "http://[fd00::1]:8080", "https://a-b_c.example.com/x%20y"],
+)
+def test_what_a_hub_can_have_is_taken(endpoint: str) -> None:
+    assert HubSettings(endpoint=endpoint).endpoint == endpoint
+
+
+def test_what_no_hub_can_have_is_refused_before_anybody_is_asked(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="endpoint"):
+        HubSettings(endpoint=endpoint)
+    with pytest.raises(HubAwayError):
+        reach(endpoint, timeout_seconds=5)
 
 
 def test_an_error_of_the_hub_and_a_silent_one_count_as_away(hub: HubServer) -> None:
