@@ -36,8 +36,8 @@ LARGE = {
     "num_key_value_heads": 4,
     "max_position_embeddings": 32768,
 }
-"""Large enough for a long prompt to take its time on two cores, small enough for each of its steps to take little."""
-STALL_SECONDS = 6
+"""Large enough for a step to take two seconds on two cores, and so for a prompt of a dozen to take its time."""
+STALL_SECONDS = 8
 STEPS = "vllm:iteration_tokens_total_count"
 
 
@@ -49,7 +49,7 @@ def test_a_prompt_that_takes_many_steps_before_its_first_token(tmp_path: Path, s
     with serving(tmp_path / "pod", site_packages, *arguments, model=model, environ=environ) as server:
         server.wait_until_ready()
         begun, events, started = Event(), list[str](), time.monotonic()
-        asking = Thread(target=lambda: events.extend(server.stream(2, begun, "a" * 10_000)))
+        asking = Thread(target=lambda: events.extend(server.stream(2, begun, "a" * 3_000)))
         asking.start()
         steps = set[float]()
         while asking.is_alive() and not begun.wait(0.5):
