@@ -55,27 +55,22 @@ def _group(pool: Pool, catalogue: Catalogue, nodes: int) -> NodeGroup:
         gib = profile_gib(part[1])
         refusal = refusal or ("" if gib else f"is a pool of MIG slices of no known size ({pool.product})")
         memory_gib = slice_gib(gib or 0)
-    return NodeGroup(
+    return replace(
+        _cpu_group(pool, nodes),
         resource=pool.resource or (AMD_RESOURCE if product and product.vendor == AMD else NVIDIA_RESOURCE),
         product=_name(pool, catalogue),
         device_memory_gib=memory_gib,
         devices_per_node=pool.devices_per_node,
         compute_capability=product.compute_capability if product else None,
-        nodes=nodes,
-        selector=tuple(sorted(pool.labels)),
-        taints=_taints(pool),
-        allocatable_memory_gib=pool.memory_gib,
-        allocatable_cpu=pool.cores,
-        architecture=pool.architecture,
         device_architecture=product.architecture if product else "",
         interconnect=product.interconnect if product and part is None else "",
         is_slice=part is not None,
         refusal=refusal,
-        pool=pool.name,
     )
 
 
 def _cpu_group(pool: Pool, nodes: int) -> NodeGroup:
+    """Return the pool's nodes without devices."""
     return NodeGroup(
         resource=CPU_RESOURCE,
         product=CPU_PRODUCT,
