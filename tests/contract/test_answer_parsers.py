@@ -1,8 +1,5 @@
 """The parsers that are named for a model, in the real vLLM: each reads its format and leaves text alone."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,10 @@ import pytest
 from examples.demo.models import chat_model
 from genmodel_operator.engines.reasoning import REASONING_FORMATS
 from genmodel_operator.engines.tool_calls import TOOL_FORMATS
-from tests.cluster.images.site_packages import site_packages_env
+from tests.oracle import told_by
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
-READER = Path(__file__).parent.parent / "oracles" / "parsers.py"
 CALL = '{"name": "look_up", "arguments": {"word": "fox"}}'
 XML = "<tool_call>\n<function=look_up>\n<parameter=word>\nfox\n</parameter>\n</function>\n</tool_call>"
 INVOKE = '<invoke name="look_up">\n<parameter name="word">fox</parameter>\n</invoke>'
@@ -103,17 +99,8 @@ def read(tmp_path_factory: pytest.TempPathFactory, site_packages: Path) -> dict[
     """Return what the engine's parsers read from each row: thoughts, text and calls."""
     folder = tmp_path_factory.mktemp("parsers")
     assert site_packages
-    done = subprocess.run(
-        [sys.executable, READER, chat_model()],
-        input=json.dumps(list(ROWS.values())),
-        env=dict(site_packages_env(folder)),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(ROWS, json.loads(done.stdout.splitlines()[-1]), strict=True))
+    told = told_by("parsers.py", chat_model(), asked=list(ROWS.values()), home=folder)
+    return dict(zip(ROWS, told, strict=True))
 
 
 def test_every_parser_reads_its_tool_calls_and_leaves_text_alone(read: dict[str, Sequence[Any]]) -> None:
