@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bench.record import RESULTS
@@ -35,9 +35,9 @@ def measure() -> dict[str, dict[str, str]]:
     minilm_model()
     load = os.getloadavg()[0]
     try:
-        lines, up_seconds = timed("up", TRANSCRIPT)
+        lines, up_seconds = timed(command("up"), TRANSCRIPT)
     finally:
-        _, down_seconds = timed("down", DOWN_LOG)
+        _, down_seconds = timed(command("down"), DOWN_LOG)
     parts = {name: f"{seconds:.1f} s" for name, seconds in parts_of(lines, up_seconds).items()}
     whole = {"make demo": f"{up_seconds:.1f} s", "make demo-down": f"{down_seconds:.1f} s"}
     # Cores that are shared with other work make all of it slower; who reads the times must know.
@@ -45,13 +45,19 @@ def measure() -> dict[str, dict[str, str]]:
     return {"how": how, "whole": whole, "parts of make demo": parts}
 
 
-def timed(action: str, transcript: Path) -> tuple[list[Line], float]:
-    """Run an action of the demo; keep what it prints, and return it with its times and how long it took."""
+def command(action: str) -> list[str]:
+    """Return the command that `make` runs for an action of the demo."""
+    return [sys.executable, "-m", "examples.demo", action]
+
+
+def timed(
+    args: Sequence[str], transcript: Path, *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> tuple[list[Line], float]:
+    """Run a command; keep what it prints, and return it with its times and how long it took."""
     transcript.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    args = [sys.executable, "-m", "examples.demo", action]
     with (
-        subprocess.Popen(args, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(args, cwd=cwd, env=env or environment(), stdout=subprocess.PIPE, text=True) as process,
         transcript.open("w") as kept,
     ):
         lines = []
@@ -59,17 +65,18 @@ def timed(action: str, transcript: Path) -> tuple[list[Line], float]:
             lines.append((time.monotonic() - started, line))
             kept.write(line)
     if process.returncode:
-        raise RuntimeError(f"the demo's {action} ended with {process.returncode}; see {transcript}")
+        raise RuntimeError(f"{' '.join(args[-3:])} ended with {process.returncode}; see {transcript}")
     return lines, time.monotonic() - started
 
 
-def parts_of(lines: Iterable[Line], end_seconds: float) -> dict[str, float]:
-    """Return the seconds from each heading to the next; what comes before the first is Python's own start."""
-    begun = [(0.0, "Python's start")]
+def parts_of(lines: Iterable[Line], end_seconds: float, *, first: str = "Python's start") -> dict[str, float]:
+    """Return the seconds from each heading to the next; ``first`` is what comes before all of them."""
+    begun = [(0.0, first)]
     begun += [(when, line.removeprefix(HEADING).strip()) for when, line in lines if line.startswith(HEADING)]
     ends = [when for when, _ in begun[1:]] + [end_seconds]
     return {name: end - when for (when, name), end in zip(begun, ends, strict=True)}
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return this process's environment without what would take the demo elsewhere."""
     return {name: value for name, value in os.environ.items() if name not in ("MODEL", "IMAGE_REGISTRY")}

@@ -87,6 +87,8 @@ class EngineClient:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
             return EngineAnswer(response.status, response.read(_MAX_ANSWER_BYTES))
+        except ConnectionRefusedError as error:
+            raise EngineSilent("the engine's port is not open") from error
         except (OSError, http.client.HTTPException) as error:
             raise EngineSilent(f"{method} {path}: {error or type(error).__name__}") from error
         finally:

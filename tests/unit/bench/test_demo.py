@@ -25,5 +25,5 @@ def test_all_parts_together_are_the_whole() -> None:
 
 
 def test_a_demo_that_fails_gives_no_times(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="the demo's sideways ended with 2; see"):
-        demo.timed("sideways", tmp_path / "kept.txt")
+    with pytest.raises(RuntimeError, match=r"-m examples\.demo sideways ended with 2; see"):
+        demo.timed(demo.command("sideways"), tmp_path / "kept.txt")

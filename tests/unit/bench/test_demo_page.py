@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.demo_page import LEFT_OUT, excerpt, minutes, update_page
+from bench.demo_page import LEFT_OUT, excerpt, minutes, minutes_from_nothing, update_page
 from bench.record import RESULTS
 
 README = Path("README.md").read_text()
@@ -15,6 +15,7 @@ def test_the_readme_shows_the_measured_run() -> None:
     shown = "\n".join(excerpt(PRINTED))
     assert f"```\n{shown}\n```" in README, "run: python -m bench demo"
     assert f"takes {minutes()} minutes when everything is cached" in README, "run: python -m bench demo"
+    assert f"{minutes_from_nothing()} from nothing" in README, "run: python -m bench demo-from-nothing"
 
 
 def test_every_line_was_printed_in_this_order_and_gaps_are_marked() -> None:
@@ -49,7 +50,8 @@ def test_nothing_that_matters_is_left_out(words: str) -> None:
 
 def test_the_page_is_brought_up_to_date(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
-    page.write_text(README.replace("Moral: ", "Moral, once: ").replace(f"takes {minutes()} min", "takes 99.9 min"))
+    stale = README.replace("Moral: ", "Moral, once: ").replace(f"takes {minutes()} min", "takes 99.9 min")
+    page.write_text(stale.replace(f"{minutes_from_nothing()} from nothing", "99 from nothing"))
     update_page(page)
     assert page.read_text() == README
 

@@ -1,0 +1,93 @@
+"""Each fault of the Hub at each stage of a download in a real pod: what people read, and that it passes afterwards.
+
+The same matrix against the fetch step alone, to the byte, is tests/contract/test_runtime_fault_matrix.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from examples.demo.steps import CHAT
+from tests.cluster.progress import wait_until
+from tests.platform import Platform
+
+pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+NAME = "staged"
+PASSES = "it is retried by itself"
+STAGES = {
+    "list": {"match": "/tree/"},
+    "small file": {"match": "/resolve/.*/config.json"},
+    "link": {"match": "/resolve/.*/model.safetensors"},
+    "storage": {"match": "/blob/.*model.safetensors", "port": "cdn"},
+}
+FAULTS: dict[str, dict[str, Any]] = {
+    "401": {"status": 401},
+    "403": {"status": 403, "msg": "this network is not allowed"},
+    "404": {"status": 404},
+    "429": {"status": 429, "headers": {"Retry-After": "5"}},
+    "503": {"status": 503},
+    "silent": {"delay": 40.0},
+    "cut": {"cut": 0},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What people must read of a fault."""
+
+    reason: str
+    words: str
+
+
+OF_THE_HUB = {
+    "401": Told("AccessDenied", "with status 401"),
+    "403": Told("AccessDenied", "with status 403: this network is not allowed"),
+    "404": Told("FileNotFound", "has no "),
+    "429": Told("HubRateLimited", "limits the rate of requests"),
+    "503": Told("HubUnreachable", "with status 503"),
+    "silent": Told("HubUnreachable", "did not answer"),
+    "cut": Told("HubUnreachable", "broke"),
+}
+OF_THE_STORAGE = OF_THE_HUB | {fault: Told("HubUnreachable", f"with status {fault}") for fault in ("401", "403", "404")}
+"""A storage that refuses is an expired link or a proxy on the way, which passes."""
+
+
+@pytest.fixture(scope="module")
+def staged(platform: Platform) -> Iterator[str]:
+    """Yield a model that is planned and has no pod, so that faults meet its pod alone."""
+    platform.wish(NAME, CHAT, suspend=True)
+    platform.wait_for(NAME, "Suspended", seconds=60)
+    yield NAME
+    platform.delete(NAME)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_fault_is_shown_and_passes(platform: Platform, staged: str, stage: str, fault: str) -> None:
+    wanted = (OF_THE_STORAGE if stage == "storage" else OF_THE_HUB)[fault]
+    platform.hub_fault(**STAGES[stage], **FAULTS[fault], times=None)
+    platform.wish(staged, CHAT, suspend=False)
+    try:
+        platform.assert_shown(
+            staged,
+            reason=wanted.reason,
+            words=(wanted.words,),
+            event=f"Warning {wanted.reason}",
+            row={"READY": "False", "REPLICAS": "0/1"},
+            seconds=120,
+        )
+        platform.clear_hub_faults()
+        wait_until("the weights", lambda: has_fetched(platform, staged), timeout_seconds=120)
+    finally:
+        platform.clear_hub_faults()
+        platform.wish(staged, CHAT, suspend=True)
+        wait_until("its pods to be gone", lambda: platform.pods(staged) == [], timeout_seconds=120)
+
+
+def has_fetched(platform: Platform, name: str) -> bool:
+    """Whether the pod's download has ended well."""
+    found = [pod["status"].get("initContainerStatuses", [{}])[0] for pod in platform.pods(name)]
+    return any(prepare.get("state", {}).get("terminated", {}).get("exitCode") == 0 for prepare in found)
