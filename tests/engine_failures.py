@@ -69,7 +69,6 @@ QUICK = (
         config={"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}},
         files={"own.py": b"class OwnConfig: ...\nclass Own: ...\n"},
     ),
-    Refusal("no config.json", "EngineBadModelFiles", ("config.json",), files={"config.json": None}),
     Refusal(
         "a context longer than the model's",
         "EngineContextTooLong",
@@ -77,6 +76,11 @@ QUICK = (
         hint="4096 tokens",
         arguments=("--max-model-len", "100000"),
     ),
+)
+"""Told within seconds: before the engine's processes start."""
+
+FURTHER = (
+    Refusal("no config.json", "EngineBadModelFiles", ("config.json",), files={"config.json": None}),
     Refusal(
         "another quantisation than the stored one",
         "EngineQuantizationRefused",
@@ -96,10 +100,6 @@ QUICK = (
         ("environment variable of the engine is malformed", "'plenty'"),
         environ={"VLLM_CPU_KVCACHE_SPACE": "plenty"},
     ),
-)
-"""Told within seconds: before the engine's processes start."""
-
-FURTHER = (
     Refusal(
         "a word instead of a number",
         "BadEngineArgument",
@@ -125,7 +125,7 @@ FURTHER = (
         arguments=("--quantization", "awq"),
     ),
 )
-"""As quick, and told by the same rules as one of those."""
+"""As quick; left to the long tests."""
 
 SLOW = (
     Refusal("no weights", "EngineBadModelFiles", ("finds no weights",), files={WEIGHTS: None}),

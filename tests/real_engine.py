@@ -16,8 +16,6 @@ from tests.fakes.runtime_pod import ROOT, RuntimeProcess, children, free_port, r
 CONFIG = {**LLAMA_CONFIG, "hidden_size": 256, "head_dim": 64, "max_position_embeddings": 4096}
 MODEL = a_repository("acme/tiny-llama", llama_files(CONFIG))
 START_SECONDS = 300
-KNOWN = "known-models"
-"""The folder beside the engine's packages in which it keeps what it has found out about the code of models."""
 
 
 class Server:
@@ -99,9 +97,7 @@ def serving(
 ) -> Iterator[Server]:
     """Serve a folder with a model; that of ``prepare`` unless one is named. None unsets a variable.
 
-    ``prefix`` is a command that runs the container's command, such as one that takes rights away. Engines that
-    live in the usual home know of each other what a model's code can do, which else takes each a process and
-    seconds to find out.
+    ``prefix`` is a command that runs the container's command, such as one that takes rights away.
     """
     port, home = port or free_port(), root / "home"
     home.mkdir(parents=True, exist_ok=True)
@@ -110,7 +106,7 @@ def serving(
         "GENMODEL_STARTUP_SECONDS": str(START_SECONDS),
         "HOME": str(home),
         "HF_HUB_OFFLINE": "1",
-        "VLLM_CACHE_ROOT": str(site_packages.with_name(KNOWN)) if "HOME" not in (environ or {}) else None,
+        "VLLM_CACHE_ROOT": str(home / "vllm") if "HOME" not in (environ or {}) else None,
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         **(environ or {}),

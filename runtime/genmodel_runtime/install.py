@@ -22,7 +22,7 @@ def install_runtime(target_dir: Path) -> Path:
             shutil.rmtree(left_over, ignore_errors=True)
         new.mkdir(mode=0o755)
         for module in sorted(source.iterdir()):
-            if module.suffix == ".py" or module.name == "py.typed":
+            if module.suffix in (".py", ".json") or module.name == "py.typed":
                 shutil.copyfile(module, new / module.name)
                 (new / module.name).chmod(0o644)
         if final.exists():

@@ -24,6 +24,7 @@ from genmodel_runtime.engine import EngineClient, EngineSilent
 from genmodel_runtime.failures import Ending, Stage, classify, hung, no_folder, start_timeout
 from genmodel_runtime.guard import child_environ
 from genmodel_runtime.keys import read_keys
+from genmodel_runtime.known_models import bring_known_models
 from genmodel_runtime.launch import EngineProcess, count_oom_kills, engine_command
 from genmodel_runtime.liveness import StallDetector
 from genmodel_runtime.metrics import own_metrics
@@ -119,6 +120,8 @@ class Supervisor:
             output=self._output,
         )
         threading.Thread(target=self._watch, name="engine-watch", daemon=True).start()
+        # It imports itself for seconds before it looks for them.
+        bring_known_models(self._settings.engine_args, self._environ)
         try:
             failure = self._supervise()
         finally:

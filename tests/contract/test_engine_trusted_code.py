@@ -12,7 +12,7 @@ from tests.builders import some_facts
 from tests.fakes.hub_models import as_json, llama_files
 from tests.real_engine import CONFIG, serving
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.soak, pytest.mark.timeout(600)]
 
 OWN = {**CONFIG, "model_type": "own_llama", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
 CODE = b"""

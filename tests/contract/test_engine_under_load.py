@@ -1,5 +1,6 @@
 """The real vLLM under more load than it can bear, and slow for other reasons: it is left in peace."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 SECONDS = 180.0
 STALL_SECONDS = 20
 """A sixth of what a pod allows: what holds here holds there."""
+ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(min(os.sched_getaffinity(0))))
+"""As much of the machine as is needed to have too little of it."""
 
 
 @pytest.fixture
@@ -21,7 +24,9 @@ def server(tmp_path: Path, site_packages: Path) -> Iterator[Server]:
     """Yield a server that runs few requests at once, with little patience for it."""
     model = write_model(tmp_path / "model", Refusal("none", "", ()))
     environ = {"GENMODEL_STALL_SECONDS": str(STALL_SECONDS)}
-    with serving(tmp_path / "pod", site_packages, *ARGUMENTS, model=model, environ=environ) as found:
+    with serving(
+        tmp_path / "pod", site_packages, *ARGUMENTS, model=model, environ=environ, prefix=ON_ONE_PROCESSOR
+    ) as found:
         found.wait_until_ready()
         yield found
 

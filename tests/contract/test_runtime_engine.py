@@ -96,19 +96,6 @@ def check_chat(server: Server) -> None:
     assert answer["usage"]["completion_tokens"] <= 5
 
 
-def test_a_killed_engine_core(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages, "--enforce-eager", runtime=pod_root / "genmodel") as server:
-        server.wait_until_ready()
-        processes = list(server.group())
-        os.kill(server.process("VLLM::EngineCore"), signal.SIGKILL)
-        assert server.pod.wait(60) == 22, server.pod.log
-        document = server.pod.termination()
-
-    assert (document["reason"], document["exitCode"]) == ("EngineDied", 22)
-    assert "EngineDeadError" in document["message"]
-    assert [pid for pid in processes if Path(f"/proc/{pid}").exists()] == []
-
-
 def test_a_hanging_engine_core(pod_root: Path, site_packages: Path) -> None:
     with serving(pod_root, site_packages, "--enforce-eager", environ={"GENMODEL_STALL_SECONDS": "8"}) as server:
         server.wait_until_ready()

@@ -215,7 +215,7 @@ def test_the_runtime_travels_and_works_where_it_arrives(hub: HubServer, tmp_path
 
     assert prepare(settings) == ExitCode.DONE
     names = {path.name for path in installed.iterdir()}
-    assert {"__main__.py", "contract.py", "supervise.py", "py.typed"} <= names
+    assert {"__main__.py", "contract.py", "supervise.py", "py.typed", "known_models.json"} <= names
     assert "left_over.py" not in names
     assert [path.name for path in settings.paths.runtime_dir.iterdir()] == ["genmodel_runtime"]
 

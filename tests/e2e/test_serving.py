@@ -77,6 +77,7 @@ def assert_hardened(platform: Platform, name: str) -> None:
     assert "kubernetes.io" not in inside
 
 
+@pytest.mark.soak
 def test_a_reranker_scores_and_ranks_through_the_service(platform: Platform, tmp_path: Path) -> None:
     if isinstance(platform.cluster, HostedCluster):
         pytest.skip("the Hub of a hosted cluster has no reranker")
