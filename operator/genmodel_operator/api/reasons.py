@@ -31,7 +31,7 @@ TABLE: dict[str, ReasonInfo] = {
     Reason.HUB_UNREACHABLE: ReasonInfo(
         _PROGRESS,
         "the Hub at {endpoint} cannot be reached: {detail}",
-        "retried by itself; check the endpoint, the proxy and the network path from the operator to the Hub",
+        "retried by itself; check the endpoint, the proxy and the network path from operator and pods to the Hub",
     ),
     Reason.HUB_RATE_LIMITED: ReasonInfo(
         _PROGRESS,
