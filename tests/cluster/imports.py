@@ -15,5 +15,12 @@ def import_archive(containerd: Containerd, archive: Path) -> str:
         megabytes = archive.stat().st_size / 1e6
         say(f"importing {image.name} ({megabytes:.0f} MB) into the node's image store")
         with ticking(f"importing {image.name}"):
+            collect_garbage(containerd)
             containerd.ctr("images", "import", str(archive), timeout_seconds=IMPORT_SECONDS)
     return image.name
+
+
+def collect_garbage(containerd: Containerd) -> None:
+    """Let go what no image has any more: an import takes such layers for present, and they vanish under it."""
+    lease = containerd.ctr("leases", "create").strip()
+    containerd.ctr("leases", "delete", "--sync", lease, timeout_seconds=IMPORT_SECONDS)
