@@ -287,12 +287,20 @@ def _hindrance(world: World) -> tuple[AnyReason, str]:
 def _ready(model: GenerativeModel, world: World) -> _Verdict:
     desired = model.spec.desired_replicas
     if not world.failures and desired == 0:
-        return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, _suspended(world))
+        return _at_rest(world)
     ready = world.ready_pods(world.current)
     at_home = world.current is not None and world.current == world.serving
     if not world.failures and at_home and ready >= desired:
         return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SERVING, _serving(world, ready, desired))
     return _not_ready(world, ready, desired)
+
+
+def _at_rest(world: World) -> _Verdict:
+    """Return that all is as wished with nothing to serve, unless weights that are brought all the same cannot come."""
+    if world.weights is not None and not world.weights.is_complete and world.cause().needs_person:
+        cause = world.cause()
+        return _Verdict(ConditionType.READY, ConditionStatus.FALSE, cause.reason, cause.message)
+    return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, _suspended(world))
 
 
 def _suspended(world: World) -> str:

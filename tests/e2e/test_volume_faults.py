@@ -75,6 +75,8 @@ def test_weights_cannot_be_written(
             seconds=120,
         )
         mend_it(disk)
+        # By itself it is tried again within five minutes; a change of the spec does not wait for that.
+        platform.wish("unwritten", EMBEDDINGS, replicas=0, cache=cache, context={"maxModelLen": 256})
         wait_until("the weights on the claim", lambda: has_weights(platform, "unwritten"), timeout_seconds=180)
     finally:
         mend_it(disk)

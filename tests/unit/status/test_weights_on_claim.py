@@ -185,7 +185,9 @@ def test_what_is_there(kept: bool, want: str) -> None:
     [
         pytest.param(weights(fetching(RUNNING)), "downloading the weights: 1.0 GiB", "False", id="on their way"),
         pytest.param(weights(complete=True), "the weights are on the claim mistral-weights", "True", id="there"),
-        pytest.param(weights(failed("VolumeFull", "it is full")), "it is full", "False", id="failed"),
+        pytest.param(
+            weights(failed("HubUnreachable", "it is away")), "it is away", "False", id="failed, and tried again"
+        ),
     ],
 )
 def test_nothing_is_served_and_the_weights_come_all_the_same(
@@ -195,6 +197,18 @@ def test_nothing_is_served_and_the_weights_come_all_the_same(
     assert told["Ready"][:2] == ("True", "Suspended")
     assert want_words in told["Ready"][2]
     assert told["WeightsReady"][0] == want_weights
+
+
+@pytest.mark.parametrize(
+    "rest", [pytest.param({"replicas": 0}, id="no replicas"), pytest.param({"suspend": True}, id="suspended")]
+)
+def test_weights_that_cannot_come_are_told_also_where_nothing_is_served(rest: dict[str, Any]) -> None:
+    told = shown(weights(failed("VolumeFull", "it is full")), model=a_model(**rest))
+    for kind in ("Ready", "WeightsReady"):
+        assert told[kind][:2] == ("False", "VolumeFull")
+        assert "it is full" in told[kind][2]
+    assert told["Stalled"][:2] == ("True", "VolumeFull")
+    assert told["Available"][:2] == ("False", "Suspended")
 
 
 def test_bytes_and_claim_in_status() -> None:
