@@ -30,7 +30,8 @@ def bring_known_models(engine_args: Sequence[str], environ: Mapping[str, str]) -
     try:
         for name, document in known_of(architectures(model), engine_version()).items():
             _write(Path(root) / FOLDER, name, document)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # RecursionError: the configuration is whatever somebody put into a repository.
         say(f"what is known of the model's code cannot be brought along, so the engine finds it out: {error}")
 
 

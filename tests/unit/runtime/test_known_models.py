@@ -116,6 +116,7 @@ def test_nothing_is_written_where_nothing_is_looked_for(tmp_path: Path, environ:
         pytest.param(None, id="no configuration"),
         pytest.param(b"{", id="no JSON"),
         pytest.param(b"\xff\xfe{", id="no text"),
+        pytest.param(b"[" * 100_000, id="nested for ever"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_the_engine_s_to_refuse(
