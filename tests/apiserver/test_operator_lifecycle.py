@@ -204,9 +204,10 @@ def test_a_name_that_somebody_else_has_is_refused_not_adopted(world: OperatorWor
         team,
         "tiny",
         reason="NameConflict",
-        words=f"the {kind.capitalize()} {name} exists already and belongs to somebody else (last written by "
-        "kubectl-create); it was left alone; "
-        f"rename this model, or delete that {kind.capitalize()}",
+        words=(
+            f"the {kind.capitalize()} {name} exists already and belongs to somebody else (written by kubectl-create",
+            f"it was left alone; rename this model, or delete that {kind.capitalize()}",
+        ),
         event="Warning NameConflict",
         row={"READY": "False", "URL": ""},
     )

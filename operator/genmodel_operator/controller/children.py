@@ -8,6 +8,7 @@ from typing import Any
 from genmodel_operator.api import labels
 from genmodel_operator.api.reasons import Reason
 from genmodel_operator.causes import is_ready
+from genmodel_operator.controller.contest import SOMEBODY, writers_text
 from genmodel_operator.controller.context import Context, Object
 from genmodel_operator.controller.errors import Stalled, StepError, Waiting
 from genmodel_operator.controller.repair import is_held_back, note_write
@@ -306,8 +307,9 @@ def _owner_words(live: Object) -> str:
     owners = live["metadata"].get("ownerReferences") or []
     if owners:
         return f"{owners[0]['kind']} {owners[0]['name']}"
-    managers = [entry.get("manager", "") for entry in live["metadata"].get("managedFields") or []]
-    return f"somebody else (last written by {managers[-1]})" if managers else "somebody else"
+    # All of them: the newest may be a controller that only noted something on it.
+    writers = writers_text(live)
+    return f"{SOMEBODY} (written by {writers})" if writers != SOMEBODY else SOMEBODY
 
 
 def refusal(ctx: Context, kind: Kind, desired: Object, error: Invalid | Forbidden) -> StepError:

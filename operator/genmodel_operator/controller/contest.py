@@ -24,6 +24,7 @@ CALM_SECONDS = 900.0
 OVERRULED_SECONDS = 3600.0
 """How long something that was changed on admission is left as it is before it is tried again."""
 _REMEMBERED = 4096
+SOMEBODY = "somebody else"
 _SHOWN_FIELDS = 4
 
 Object = Mapping[str, Any]
@@ -123,7 +124,7 @@ def writers_text(live: Object | None) -> str:
         str(entry.get("manager")) for entry in entries if not entry.get("subresource") or _is_scale(entry)
     )
     named = [name for name in others if name not in (labels.FIELD_MANAGER, "None")]
-    return ", ".join(named) or "somebody else"
+    return ", ".join(named) or SOMEBODY
 
 
 def _is_scale(entry: Object) -> bool:
