@@ -28,7 +28,7 @@ demo-down: venv ## end the demo; nothing stays
 
 # One process has the real node, one the engines outside pods; most of all else waits for a cluster.
 test: check ## everything but the long ones
-	$(BIN)/pytest -m "not soak" -n 4 --no-loadscope-reorder
+	$(BIN)/pytest -m "not soak" -n 3 --no-loadscope-reorder
 
 soak: venv ## the long ones
 	$(BIN)/pytest -m soak
