@@ -8,8 +8,9 @@ folder of a new pod is empty. ``known_models.json`` has the answers for one rele
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from genmodel_runtime.console import say
 
 KNOWN = Path(__file__).with_name("known_models.json")
 CACHE_ROOT = "VLLM_CACHE_ROOT"
+_VERSION = re.compile(r"""^__version__ *= *(?:version *= *)?["'](?P<release>[^"']+)["']""", re.MULTILINE)
 FOLDER = "modelinfos"
 """Where vLLM looks below its cache folder, and the form that it writes: ``_LazyRegisteredModel`` in its registry."""
 
@@ -49,11 +51,15 @@ def architectures(model: Path) -> list[str]:
 
 
 def engine_version() -> str:
-    """Return the installed engine's release without the name of its build, empty where there is none."""
-    try:
-        return version("vllm").partition("+")[0]
-    except PackageNotFoundError:
+    """Return the installed engine's release without the name of its build, empty where there is none.
+
+    Told by a file of its package: distributions are named by device, and importing it takes seconds.
+    """
+    found = find_spec("vllm")
+    if found is None or found.origin is None:
         return ""
+    told = _VERSION.search(Path(found.origin).with_name("_version.py").read_text())
+    return told["release"].partition("+")[0] if told else ""
 
 
 def known_of(names: Sequence[str], release: str, known: Path = KNOWN) -> dict[str, dict[str, Any]]:

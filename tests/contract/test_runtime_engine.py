@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from genmodel_operator.settings import ENGINE_VERSION
+from genmodel_runtime.known_models import known_of
 from tests.fakes.hub import HubServer
 from tests.fakes.runtime_pod import prepare_environ, running
 from tests.real_engine import MODEL, START_SECONDS, Server, serving
@@ -34,6 +36,7 @@ def test_from_the_hub_to_a_chat_answer_and_a_drain(pod_root: Path, site_packages
         pod = server.pod
         server.wait_until_ready()
         check_status(pod.status())
+        check_what_is_known(pod_root)
         assert b"vllm:num_requests_running" in pod.get("/metrics")[1]
         check_chat(server)
         check_a_client_that_hangs_up(server)
@@ -62,6 +65,13 @@ def check_status(status: dict[str, Any]) -> None:
     assert status["measured"]["kvCacheGiB"] == 1.0
     assert status["measured"]["kvTokens"] > 100_000
     assert 1 < status["measured"]["startSeconds"] < START_SECONDS
+
+
+def check_what_is_known(pod_root: Path) -> None:
+    """The engine found what we know of the model's class, and so asked no process of its own: it has no other file."""
+    (found,) = (pod_root / "home" / "vllm" / "modelinfos").iterdir()
+    assert {found.name: json.loads(found.read_text())} == known_of(["LlamaForCausalLM"], ENGINE_VERSION)
+    assert "\n" not in found.read_text(), "it is ours: the engine's own have lines"
 
 
 def connect(server: Server) -> http.client.HTTPConnection:

@@ -136,6 +136,27 @@ def test_a_folder_that_cannot_be_written_only_costs_the_time(
     assert "cannot be brought along" in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize(
+    ("told", "want"),
+    [
+        pytest.param("__version__ = version = '0.32.0'\n", "0.32.0", id="as its builds write it"),
+        pytest.param('__version__ = "0.32.0"\n', "0.32.0", id="plain"),
+        pytest.param("# made\n\n__version__: str\n__version__ = '0.32.0+cu129'\n", "0.32.0", id="of a build"),
+        pytest.param("commit_id = None\n", "", id="not told"),
+    ],
+)
+def test_the_release_is_told_by_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, want: str
+) -> None:
+    monkeypatch.undo()
+    package = tmp_path / "vllm"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError('it is imported')")
+    (package / "_version.py").write_text(told)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert engine_version() == want
+
+
 def test_without_an_engine_there_is_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert engine_version() == ""
