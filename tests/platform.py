@@ -64,8 +64,21 @@ class Platform:
         return self.connection.list("default", "pods", "-l", f"genmodel.dev/model={name}")
 
     def ready(self, name: str) -> dict[str, Any]:
+        return self.condition(name, "Ready")
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        """Return a condition of the model, empty where it has none of that kind."""
         conditions = self.get("gm", name).get("status", {}).get("conditions", [])
-        return next((found for found in conditions if found["type"] == "Ready"), {})
+        return next((found for found in conditions if found["type"] == kind), {})
+
+    def wait_for_weights(self, name: str, *, seconds: float) -> None:
+        """Wait until the weights of a model are on their claim."""
+        wait_until(
+            "the weights on the claim",
+            lambda: self.condition(name, "WeightsReady").get("status") == "True",
+            timeout_seconds=seconds,
+            hint=str(self.condition(name, "WeightsReady")),
+        )
 
     def wait_for(self, name: str, reason: str, *, seconds: float = 420.0) -> str:
         """Wait until `kubectl get gm` shows the reason; return its line."""

@@ -297,8 +297,8 @@ def _ready(model: GenerativeModel, world: World) -> _Verdict:
 
 def _at_rest(world: World) -> _Verdict:
     """Return that all is as wished with nothing to serve, unless weights that are brought all the same cannot come."""
-    if world.weights is not None and not world.weights.is_complete and world.cause().needs_person:
-        cause = world.cause()
+    is_waited_for = world.weights is not None and not world.weights.is_complete
+    if is_waited_for and (cause := world.cause()).needs_person:
         return _Verdict(ConditionType.READY, ConditionStatus.FALSE, cause.reason, cause.message)
     return _Verdict(ConditionType.READY, ConditionStatus.TRUE, Reason.SUSPENDED, _suspended(world))
 

@@ -10,6 +10,7 @@ import pytest
 
 from examples.demo.steps import CHAT
 from tests.cluster.progress import wait_until
+from tests.e2e.test_fetch import is_over
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -84,14 +85,8 @@ def test_a_fault_is_shown_and_passes(platform: Platform, stage: str, fault: str)
             seconds=120,
         )
         platform.clear_hub_faults()
-        wait_until("the weights", lambda: has_fetched(platform, name), timeout_seconds=120)
+        wait_until("the weights", lambda: is_over(platform, name), timeout_seconds=120)
     finally:
         platform.clear_hub_faults()
         platform.delete(name)
         wait_until("its pods to be gone", lambda: platform.pods(name) == [], timeout_seconds=120)
-
-
-def has_fetched(platform: Platform, name: str) -> bool:
-    """Whether the pod's download has ended well."""
-    found = [pod["status"].get("initContainerStatuses", [{}])[0] for pod in platform.pods(name)]
-    return any(prepare.get("state", {}).get("terminated", {}).get("exitCode") == 0 for prepare in found)

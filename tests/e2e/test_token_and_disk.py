@@ -19,7 +19,7 @@ from tests.claims import a_volume
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.e2e.test_fetch import WEIGHTS, prepare_status, requested_bytes
-from tests.e2e.test_weights_on_claim import ON_NODE, condition
+from tests.e2e.test_weights_on_claim import ON_NODE
 from tests.platform import GATED, Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -170,12 +170,7 @@ def test_a_disk_that_fills_up_midway_and_is_freed(own: Platform, small_disk: Pat
         ballast.unlink()
         own.clear_hub_faults()
         own.cluster.kubectl("scale", "gm/filled", "--replicas=0")
-        wait_until(
-            "the weights on the claim",
-            lambda: condition(own, "filled", "WeightsReady").get("status") == "True",
-            timeout_seconds=120,
-            hint=str(condition(own, "filled", "WeightsReady")),
-        )
+        own.wait_for_weights("filled", seconds=120)
         assert requested_bytes(own, size_bytes=size) <= 0.6 * size, "it went on where it was"
     finally:
         own.clear_hub_faults()

@@ -77,16 +77,11 @@ def test_weights_cannot_be_written(
         mend_it(disk)
         # By itself it is tried again within five minutes; a change of the spec does not wait for that.
         platform.wish("unwritten", EMBEDDINGS, replicas=0, cache=cache, context={"maxModelLen": 256})
-        wait_until("the weights on the claim", lambda: has_weights(platform, "unwritten"), timeout_seconds=180)
+        platform.wait_for_weights("unwritten", seconds=180)
     finally:
         mend_it(disk)
         platform.delete("unwritten")
         wait_until("its pods to be gone", lambda: platform.pods("unwritten") == [], timeout_seconds=120)
-
-
-def has_weights(platform: Platform, name: str) -> bool:
-    conditions = platform.get("gm", name).get("status", {}).get("conditions", [])
-    return any(found["type"] == "WeightsReady" and found["status"] == "True" for found in conditions)
 
 
 def test_a_model_of_its_user_cannot_be_read(platform: Platform, disk: Path) -> None:

@@ -43,11 +43,6 @@ def disk(platform: Platform, tmp_path: Path) -> Iterator[Path]:
         platform.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
 
 
-def condition(platform: Platform, name: str, kind: str) -> dict[str, Any]:
-    found = platform.get("gm", name).get("status", {}).get("conditions", [])
-    return next((c for c in found if c["type"] == kind), {})
-
-
 def fetched(platform: Platform) -> list[str]:
     """Paths of the repository that somebody asked the Hub for since the last look."""
     wanted = re.compile(r"/tree/|/resolve/|/blob/")
@@ -88,12 +83,7 @@ def leave(disk: Path, commit: str, claim: str | None) -> Path:
 def test_weights_are_brought_once_and_served_without_the_hub(platform: Platform, disk: Path) -> None:
     cache = {"persistentVolumeClaim": {"storageClassName": "weights", "size": "2Gi"}}
     platform.wish("shared", EMBEDDINGS, replicas=0, cache=cache)
-    wait_until(
-        "the weights on the claim",
-        lambda: condition(platform, "shared", "WeightsReady").get("status") == "True",
-        timeout_seconds=180,
-        hint=str(condition(platform, "shared", "WeightsReady")),
-    )
+    platform.wait_for_weights("shared", seconds=180)
     ready = platform.ready("shared")
     assert (ready["status"], ready["reason"]) == ("True", "Suspended")
     assert "the weights are on the claim shared-weights and verified" in ready["message"]

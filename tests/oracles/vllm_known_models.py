@@ -45,8 +45,10 @@ def tell(model: Any) -> dict[str, Any] | None:
         info = registry._ModelInfo.from_model_cls(model.load_model_cls())
     except ImportError:
         return None
-    path = Path(find_spec(model.module_name).origin)  # type: ignore[union-attr, arg-type]
-    return {"hash": model._get_modelinfo_module_hash(path), "modelinfo": asdict(info)}
+    spec = find_spec(model.module_name)
+    assert spec is not None
+    assert spec.origin is not None
+    return {"hash": model._get_modelinfo_module_hash(Path(spec.origin)), "modelinfo": asdict(info)}
 
 
 main()
