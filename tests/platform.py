@@ -33,6 +33,8 @@ GATED = "genmodel/gated"
 """The sentence-embedding model once more, for those whose token may read it; on a Hub of our own only."""
 RERANKER = "genmodel/reranker"
 """Scores pairs of texts; on a Hub of our own only."""
+MOVING = "genmodel/moving"
+"""The chat model, on a branch that tests move; on a Hub of our own only."""
 TEST_VALUES = {"engines.drainSeconds": "20"}
 
 
@@ -116,17 +118,22 @@ class Platform:
         """Let the Hub know a token; ``gated=True`` may read gated files, ``remove=True`` is revoked."""
         self._post("/_token", {"token": token, **access})
 
+    def hub_commit(self, repository: str, **files: str) -> str:
+        """Add a commit to the main branch with these texts by path; return its id."""
+        return str(self._post("/_commit", {"repository": repository, "files": files})["sha"])
+
     def hub_log(self) -> list[dict[str, Any]]:
         """What was asked of the Hub since the last look."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.hub_port}/_log", timeout=10) as answer:
             found: list[dict[str, Any]] = json.loads(answer.read())
         return found
 
-    def _post(self, path: str, body: dict[str, Any]) -> None:
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         data = json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.hub_port}{path}", data=data, method="POST")
-        with urllib.request.urlopen(request, timeout=10):
-            pass
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+        return found
 
 
 def set_up(cluster: Cluster, hub_log: Path) -> Platform:
@@ -164,6 +171,7 @@ def start_hub(cluster: Cluster, log: Path, reranker: Path) -> int:
     args = [sys.executable, "-m", "tests.fakes.hub", "--host", NODE_ADDRESS, "--port", str(HUB_PORT)]
     args += ["--cdn-port", str(CDN_PORT), "--model", f"{CHAT}={chat_model()}"]
     args += ["--model", f"{EMBEDDINGS}={minilm_model()}"]
+    args += ["--model", f"{MOVING}={chat_model()}"]
     args += ["--model", f"{RERANKER}={reranker}"]
     args += ["--model", f"{GATED}={minilm_model()}", "--gated", GATED]
     cluster.popen(args, log=log, cwd=ROOT)

@@ -181,12 +181,26 @@ def test_the_control_routes(hub: HubServer) -> None:
     assert get(f"{hub.url}/_log").json() == []
 
 
+def test_a_commit_is_added_to_the_branch_and_what_was_there_stays(hub: HubServer) -> None:
+    before = get(f"{hub.url}/api/models/{TINY}").json()["sha"]
+    after = post(f"{hub.url}/_commit", {"repository": TINY, "files": {"README.md": "new"}})["sha"]
+    try:
+        assert get(f"{hub.url}/api/models/{TINY}").json()["sha"] == after != before
+        assert get(f"{hub.url}/{TINY}/resolve/{after}/README.md").text == "new"
+        for path in ("README.md", "config.json"):
+            old = get(f"{hub.url}/{TINY}/resolve/{before}/{path}").text
+            assert (get(f"{hub.url}/{TINY}/resolve/main/{path}").text == old) is (path != "README.md")
+    finally:
+        hub.move(TINY, before)
+
+
 @pytest.mark.parametrize(
     ("route", "document"),
     [
         pytest.param("/_fault", {"match": "x", "stauts": 500}, id="a misspelt fault"),
         pytest.param("/_move", {"repository": TINY, "revision": "nowhere"}, id="an unknown commit"),
         pytest.param("/_move", {}, id="nothing"),
+        pytest.param("/_commit", {"repository": TINY, "files": ["README.md"]}, id="files without their texts"),
     ],
 )
 def test_wrong_control_requests_are_refused(hub: HubServer, route: str, document: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ made from the request's Host header, so that it serves under every name that rea
 As a command: ``python -m tests.fakes.hub --port 8090 --cdn-port 8091 --model acme/tiny=DIRECTORY``
 prints one line of JSON with its addresses and serves until it is told to stop. Control routes on the
 hub's port: ``POST /_fault`` (a ``Fault`` as JSON), ``POST /_clear``, ``GET /_log`` (read and clear),
-``POST /_move {"repository", "revision"}``, ``POST /_token {"token", "gated", "private", "remove"}``.
+``POST /_move {"repository", "revision"}``, ``POST /_commit {"repository", "files": {path: text}}``,
+``POST /_token {"token", "gated", "private", "remove"}``.
 """
 
 import argparse

@@ -197,6 +197,8 @@ def control(state: State, method: str, path: str, body: bytes) -> Answer:
                 return document([entry.to_json() for entry in state.log.take()])
             case ("POST", "/_move"):
                 return document({"sha": state.store.move(wanted["repository"], wanted["revision"])})
+            case ("POST", "/_commit"):
+                return document({"sha": state.store.commit(wanted["repository"], wanted["files"])})
             case ("POST", "/_token"):
                 access = (
                     None if wanted.get("remove") else Access(bool(wanted.get("gated")), bool(wanted.get("private")))
@@ -204,6 +206,6 @@ def control(state: State, method: str, path: str, body: bytes) -> Answer:
                 state.store.set_token(wanted["token"], access)
             case _:
                 return error(404, "Not found")
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
         return error(400, f"{type(problem).__name__}: {problem}")
     return document({})

@@ -158,6 +158,19 @@ class HubStore:
             found.refs[branch] = commit.sha
             return commit.sha
 
+    def commit(self, repository: str, files: Mapping[str, str], branch: str = "main") -> str:
+        """Add a commit to a branch, with these texts by path in place of what was there; returns the commit."""
+        with self._lock:
+            found = self._repositories[repository]
+            head = found.commit_at(branch)
+            if head is None:
+                raise KeyError(branch)
+            changed = {path: Blob(text.encode()) for path, text in files.items()}
+            commit = Commit({**head.files, **changed}, title=f"Change {', '.join(sorted(files))}")
+            found.commits.append(commit)
+            found.refs[branch] = commit.sha
+            return commit.sha
+
     def access_of(self, token: str) -> Access | None:
         with self._lock:
             return self._tokens.get(token)
