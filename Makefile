@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# A run starts hundreds of processes from this tree: each would compile it again where compiled files are not kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := venv
 .PHONY: venv demo demo-down test check lint generate bench soak clean
 

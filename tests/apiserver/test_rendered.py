@@ -31,6 +31,13 @@ def golden_objects() -> Iterator[Any]:
             yield pytest.param(found, id=f"{found['kind']} of the {name} plan")
 
 
+OBJECTS = list(golden_objects())
+
+
+def of_kind(*kinds: str) -> list[Any]:
+    return [found for found in OBJECTS if found.values[0]["kind"] in kinds]
+
+
 @pytest.fixture(scope="module")
 def api(control_plane: Cluster) -> Iterator[Cluster]:
     strict = {f"{LEVEL}/enforce": "restricted", f"{LEVEL}/warn": "restricted"}
@@ -62,7 +69,7 @@ def differences(wanted: Any, live: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {wanted!r} came back as {live!r}"
 
 
-@pytest.mark.parametrize("wanted", list(golden_objects()))
+@pytest.mark.parametrize("wanted", OBJECTS)
 def test_every_value_comes_back_as_written(api: Cluster, wanted: dict[str, Any]) -> None:
     live, warnings = applied(api, wanted)
     assert warnings == ""
@@ -70,7 +77,7 @@ def test_every_value_comes_back_as_written(api: Cluster, wanted: dict[str, Any])
     assert is_applied(live, wanted)
 
 
-@pytest.mark.parametrize("wanted", [p for p in golden_objects() if p.values[0]["kind"] == "ControllerRevision"])
+@pytest.mark.parametrize("wanted", of_kind("ControllerRevision"))
 def test_a_restarted_operator_finds_nothing_to_write(api: Cluster, wanted: dict[str, Any]) -> None:
     live, _ = applied(api, wanted)
     revision = revision_from_object(live)
@@ -82,14 +89,14 @@ def test_a_restarted_operator_finds_nothing_to_write(api: Cluster, wanted: dict[
     assert rebuilt["metadata"]["annotations"][labels.PLAN] == live["metadata"]["annotations"][labels.PLAN]
 
 
-@pytest.mark.parametrize("wanted", [p for p in golden_objects() if p.values[0]["kind"] == "Deployment"])
+@pytest.mark.parametrize("wanted", of_kind("Deployment"))
 def test_applying_again_makes_no_new_generation(api: Cluster, wanted: dict[str, Any]) -> None:
     first, _ = applied(api, wanted)
     second, _ = applied(api, wanted)
     assert second["metadata"]["generation"] == first["metadata"]["generation"] == 1
 
 
-@pytest.mark.parametrize("wanted", [p for p in golden_objects() if p.values[0]["kind"] in ("Deployment", "Job")])
+@pytest.mark.parametrize("wanted", of_kind("Deployment", "Job"))
 def test_the_pods_are_admitted_as_restricted(api: Cluster, wanted: dict[str, Any]) -> None:
     template = wanted["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}

@@ -17,6 +17,8 @@ from tests.cluster.versions import GO_WHEEL, HELM, KUBERNETES
 
 SOURCES = Path(__file__).parent / "kubebox"
 KWOK_MODULE = "sigs.k8s.io/kwok"
+OWN_FOLDERS = ("kubectl", "pause", "greeter")
+"""Packages whose program is in a folder of its own."""
 STAGES = ("node/fast/node-*.yaml", "node/heartbeat/node-*.yaml", "pod/fast/pod-*.yaml")
 
 
@@ -38,6 +40,7 @@ def _kubernetes_flags() -> str:
 TARGETS: dict[Package, Target] = {
     # Without its version the server would call itself v0.0.0.
     "kubebox": Target(".", _kubernetes_flags(), "about 11 minutes on 2 cores the first time"),
+    "kubectl": Target("./kubectl", _kubernetes_flags(), "seconds where its parts were compiled for kubebox"),
     "kwok": Target(f"{KWOK_MODULE}/cmd/kwok", "", "about 4 minutes the first time"),
     "helm": Target(
         "helm.sh/helm/v3/cmd/helm",
@@ -51,7 +54,7 @@ TARGETS: dict[Package, Target] = {
 
 def sources_of(package: Package) -> list[Path]:
     """Return the files that a package's program depends on."""
-    own = {"kubebox": SOURCES / "main.go", "pause": SOURCES / "pause/main.go", "greeter": SOURCES / "greeter/main.go"}
+    own = {"kubebox": SOURCES / "main.go"} | {name: SOURCES / name / "main.go" for name in OWN_FOLDERS}
     modules = [] if package in {"pause", "greeter"} else [SOURCES / "go.mod", SOURCES / "go.sum"]
     return [*modules, *([own[package]] if package in own else [])]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 VERSION_SECONDS = 10.0
-Package = Literal["kubebox", "kwok", "helm", "pause", "greeter"]
+Package = Literal["kubebox", "kubectl", "kwok", "helm", "pause", "greeter"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ TOOLS = {
         Tool("kube-scheduler", "kubebox", ("--version",), KUBERNETES_MINOR),
         Tool("kubelet", "kubebox", ("--version",), KUBERNETES_MINOR),
         Tool("kube-proxy", "kubebox", ("--version",), KUBERNETES_MINOR),
-        Tool("kubectl", "kubebox", ("version", "--client"), KUBERNETES_MINOR),
+        Tool("kubectl", "kubectl", ("version", "--client"), KUBERNETES_MINOR),
         Tool("kwok", "kwok", ("--version",), r"v0\.8\.\d+"),
         Tool("helm", "helm", ("version", "--short"), r"v3\.(2[2-9]|[3-9]\d)"),
         # These have no versions, and names too common to take from PATH.

@@ -3,17 +3,17 @@
 The decisions themselves are in tests/apiserver/test_drift.py; here the kubelet, the fetch step and the engine are real.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai import OpenAI
 
-from examples.demo.steps import OPERATOR_NAMESPACE, QUESTION, run_program
+from examples.demo.steps import QUESTION
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.e2e.test_fetch import WEIGHTS, is_over
 from tests.platform import MOVING, Platform
+from tests.release import Release
 
 pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -22,22 +22,12 @@ OFTEN = {"hub.pinnedCheckSeconds": 4, "hub.followCheckSeconds": 4, "hub.branchCa
 
 
 @pytest.fixture
-def often(platform: Platform) -> Iterator[Platform]:
-    """Yield the platform with an operator that looks at branches often, as its team would set it."""
+def often(platform: Platform, release: Release) -> Platform:
+    """Return the platform with an operator that looks at branches often, as its team would set it."""
     if not isinstance(platform.cluster, Cluster):
         pytest.skip("the Hub's branches are ours to move on a cluster of our own only")
-    helm(platform, "upgrade", "genmodel", "charts/genmodel", "--reset-then-reuse-values", *sets(OFTEN))
-    yield platform
-    helm(platform, "rollback", "genmodel")
-
-
-def sets(values: dict[str, int]) -> list[str]:
-    return [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
-
-
-def helm(platform: Platform, *args: str) -> None:
-    program = [str(platform.cluster.bin / "helm"), *args, "--namespace", OPERATOR_NAMESPACE, "--wait"]
-    run_program([*program, "--timeout", "3m"], platform.cluster)
+    release.upgrade(*(part for name, value in OFTEN.items() for part in ("--set", f"{name}={value}")))
+    return platform
 
 
 def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> None:
@@ -131,7 +121,5 @@ def fetched(platform: Platform) -> set[str]:
 
 def answers(platform: Platform) -> bool:
     with OpenAI(base_url=platform.endpoint(NAME), api_key="unused", timeout=120, max_retries=0) as api:
-        done = api.chat.completions.create(
-            model=NAME, messages=[{"role": "user", "content": QUESTION}], max_tokens=8
-        )
+        done = api.chat.completions.create(model=NAME, messages=[{"role": "user", "content": QUESTION}], max_tokens=8)
     return bool(done.choices[0].message.content)

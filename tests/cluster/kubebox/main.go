@@ -1,6 +1,6 @@
 // Command kubebox is a whole Kubernetes in one binary: it runs the component that it is called by
 // (through a link) or that its first argument names. One binary shares most of its code, so it
-// builds once and takes a fifth of the disk of its parts.
+// builds once and takes a fifth of the disk of its parts. Its client is a program of its own, beside it.
 package main
 
 import (
@@ -14,11 +14,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
-	"k8s.io/component-base/logs"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -35,22 +33,12 @@ var components = map[string]func(args []string){
 	"kube-scheduler":          server(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kubelet":                 server(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"kube-proxy":              server(func() *cobra.Command { return kubeproxy.NewProxyCommand() }),
-	"kubectl":                 runKubectl,
 }
 
 func server(build func() *cobra.Command) func([]string) {
 	return func(args []string) {
 		os.Args = args
 		os.Exit(cli.Run(build()))
-	}
-}
-
-func runKubectl(args []string) {
-	os.Args = args
-	logs.GlogSetter("0")
-	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
 	}
 }
 
