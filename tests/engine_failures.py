@@ -50,24 +50,10 @@ def weights(**changes: int) -> bytes:
 
 QUICK = (
     Refusal(
-        "an unknown flag",
-        "BadEngineArgument",
-        ("the engine does not know the arguments --no-such-flag",),
-        hint="remove them",
-        arguments=("--no-such-flag",),
-    ),
-    Refusal(
         "an unknown architecture",
         "EngineUnsupportedArchitecture",
         ("FooForCausalLM",),
         config={"architectures": ["FooForCausalLM"]},
-    ),
-    Refusal(
-        "code of its own",
-        "EngineRemoteCodeRequired",
-        ("needs Python code of its own",),
-        config={"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}},
-        files={"own.py": b"class OwnConfig: ...\nclass Own: ...\n"},
     ),
     Refusal(
         "a context longer than the model's",
@@ -80,6 +66,20 @@ QUICK = (
 """Told within seconds: before the engine's processes start."""
 
 FURTHER = (
+    Refusal(
+        "an unknown flag",
+        "BadEngineArgument",
+        ("the engine does not know the arguments --no-such-flag",),
+        hint="remove them",
+        arguments=("--no-such-flag",),
+    ),
+    Refusal(
+        "code of its own",
+        "EngineRemoteCodeRequired",
+        ("needs Python code of its own",),
+        config={"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}},
+        files={"own.py": b"class OwnConfig: ...\nclass Own: ...\n"},
+    ),
     Refusal("no config.json", "EngineBadModelFiles", ("config.json",), files={"config.json": None}),
     Refusal(
         "another quantisation than the stored one",

@@ -1,9 +1,5 @@
 """Our layout of caches against that of the real engine's own code, for the release that is installed."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,15 +18,11 @@ from genmodel_operator.sizing.shape.model import (
 )
 from tests import builders_cache as models
 from tests.builders_cache import GIB, layout_of, shape_of, uniform, windowed
-from tests.cluster import Environment
-from tests.cluster.images import vllm_site_packages
-from tests.cluster.images.site_packages import site_packages_env
-from tests.conftest import showing_progress
+from tests.oracle import told_by
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 RELEASE = "0.32.0"
-ORACLE = Path(__file__).parents[1] / "oracles" / "engine_cache.py"
 
 
 @dataclass(frozen=True)
@@ -105,25 +97,11 @@ DRAFTED: dict[ModelShape, Mixer] = {
 
 
 @pytest.fixture(scope="module")
-def answers(
-    environment: Environment, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
+def answers(site_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What the engine says to every case."""
-    if environment.no_engine:
-        pytest.skip(environment.no_engine)
-    with showing_progress(pytestconfig):
-        site_packages = vllm_site_packages()
-    done = subprocess.run(
-        [sys.executable, "-P", str(ORACLE)],
-        input=json.dumps([engine_case(case) for case in CASES]),
-        env={**os.environ, **site_packages_env(tmp_path_factory.mktemp("home")), "PYTHONPATH": str(site_packages)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    assert site_packages
+    asked = [engine_case(case) for case in CASES]
+    found: list[dict[str, Any]] = told_by("engine_cache.py", asked=asked, home=tmp_path_factory.mktemp("home"))
     return dict(zip([case.name for case in CASES], found, strict=True))
 
 

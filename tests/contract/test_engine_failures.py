@@ -1,6 +1,5 @@
 """Starts that the real vLLM refuses within seconds: each is told with its reason and the word that decides."""
 
-import socket
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -36,13 +35,3 @@ def starts(
 @pytest.mark.parametrize("refusal", cases(QUICK))
 def test_a_start_that_is_refused(refusal: Refusal, starts: Mapping[str, Future[None]]) -> None:
     starts[refusal.id].result()
-
-
-def test_a_port_that_is_taken(tmp_path: Path, site_packages: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        check(
-            Refusal("a port that is taken", "EngineEnvironment", ("the engine's port is in use",)),
-            tmp_path,
-            site_packages,
-            port=taken.getsockname()[1],
-        )

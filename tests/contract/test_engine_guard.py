@@ -4,8 +4,6 @@ import http.client
 import json
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,29 +14,22 @@ import pytest
 from openai import AuthenticationError, BadRequestError, OpenAI
 
 from genmodel_runtime.routes import Audience, audience
-from tests.cluster.images.site_packages import site_packages_env
 from tests.engine_failures import Refusal, write_model
+from tests.oracle import told_by
 from tests.real_engine import Server, serving
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-HERE = Path(__file__).parent
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
 NOT_THERE_FOR_CLIENTS = re.compile(r"/v1/responses/[^/]+(/cancel)?")
 DOCUMENTATION = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
-ROUTE_LISTER = HERE.parent / "oracles" / "engine_routes.py"
 
 
 @pytest.fixture(scope="module")
 def routes(site_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, str]]]:
     """Return the routes that vLLM registers for each of our tasks, from its own application."""
-    home = tmp_path_factory.mktemp("home")
-    env = dict(site_packages_env(home))
-    done = subprocess.run(
-        [sys.executable, ROUTE_LISTER], env=env, cwd=home, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
+    assert site_packages
+    found: dict[str, list[list[str]]] = told_by("engine_routes.py", asked=None, home=tmp_path_factory.mktemp("home"))
     return {task: [(method, path) for method, path in listed] for task, listed in found.items()}
 
 

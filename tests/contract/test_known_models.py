@@ -22,7 +22,9 @@ def told(site_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder.mkdir(parents=True)
     for name, document in known_of(list(table["architectures"]), table["vllm"]).items():
         (folder / name).write_text(json.dumps(document))
-    found: dict[str, Any] = told_by(ORACLE, asked=list(table["architectures"]), home=home)
+    found: dict[str, Any] = told_by(
+        ORACLE, asked=list(table["architectures"]), home=home, found_there=KNOWN.read_bytes()
+    )
     return found
 
 

@@ -1,6 +1,7 @@
 """The Makefile as a person meets it; real make, no installation."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a checkout that has the Makefile and a virtual environment that is current."""
-    for name in ("Makefile", "pyproject.toml", "requirements/dev.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements/dev.lock", "requirements/uv.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     stamp = tmp_path / ".venv" / ".installed"
@@ -42,7 +43,44 @@ def test_a_new_lock_is_installed_by_hash(checkout: Path) -> None:
     os.utime(checkout / "requirements/dev.lock", (later, later))
     planned = make(checkout, "-n").stdout
     assert "-m venv .venv" in planned
-    assert "--require-hashes -r requirements/dev.lock" in planned
+    installs = [line for line in planned.splitlines() if "pip install" in line]
+    assert ["--require-hashes -r requirements/uv.lock" in line for line in installs] == [True, False, False]
+    assert ["--require-hashes -r requirements/dev.lock" in line for line in installs] == [False, True, False]
+
+
+def test_the_uv_that_installs_is_the_one_that_is_installed() -> None:
+    first, lock = ((ROOT / "requirements" / name).read_text() for name in ("uv.lock", "dev.lock"))
+    (version,) = re.findall(r"^uv==(\S+)", first, re.MULTILINE)
+    assert f"\nuv=={version} " in lock
+
+
+@pytest.mark.parametrize(
+    ("environ", "want"),
+    [
+        pytest.param({}, "none", id="no mirror"),
+        pytest.param({"PIP_INDEX_URL": "https://mirror/simple"}, "https://mirror/simple", id="one for pip"),
+        pytest.param(
+            {"PIP_INDEX_URL": "https://mirror/simple", "UV_DEFAULT_INDEX": "https://other/simple"},
+            "https://other/simple",
+            id="one for each",
+        ),
+    ],
+)
+def test_a_mirror_that_is_named_for_pip_is_asked(
+    checkout: Path, environ: dict[str, str], want: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    (checkout / "own.mk").write_text("include Makefile\nshow:\n\t@echo $${UV_DEFAULT_INDEX-none}\n")
+    assert make(checkout, "-f", "own.mk", "show").stdout.strip() == want
+
+
+def test_compiled_files_are_kept_whatever_the_environment_says(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (checkout / "own.mk").write_text("include Makefile\nshow:\n\t@echo $${PYTHONDONTWRITEBYTECODE-kept}\n")
+    assert make(checkout, "-f", "own.mk", "show").stdout.strip() == "kept"
 
 
 def test_an_old_python_is_refused_with_the_way_out(checkout: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ pytestmark = [pytest.mark.soak, pytest.mark.engine, pytest.mark.timeout(600)]
 @pytest.mark.parametrize("refusal", cases((*FURTHER, *SLOW)))
 def test_a_start_that_is_given_up(refusal: Refusal, tmp_path: Path, site_packages: Path) -> None:
     check(refusal, tmp_path, site_packages)
+
+
+def test_a_port_that_is_taken(tmp_path: Path, site_packages: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        check(
+            Refusal("a port that is taken", "EngineEnvironment", ("the engine's port is in use",)),
+            tmp_path,
+            site_packages,
+            port=taken.getsockname()[1],
+        )
 
 
 @pytest.mark.parametrize(
