@@ -5,19 +5,33 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from tests.cluster import Cluster
 from tests.helm import NAMESPACE, RELEASE, Objects, key_of
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 READS = ("get", "list", "watch")
+
 Grant = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 Span = tuple[str, str]
 """From when to when, as `now` says it."""
 EVERYBODY_S: set[Grant] = {("authorization.k8s.io", "selfsubjectaccessreviews", "create")}
 """What the chart's account asks for and everybody may: the chart's own check."""
+
+
+class Audited(Protocol):
+    """A cluster with an audit log."""
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object a line."""
+        ...
+
+    def kubectl(self, *args: str) -> str:
+        """Return what kubectl prints."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class Request:
         return {(self.group, self.resource, verb) for verb in verbs}
 
 
-def requests(cluster: Cluster, since: str = "") -> list[Request]:
+def requests(cluster: Audited, since: str = "") -> list[Request]:
     """Return the account's requests about objects so far, of all times or since one of `now`."""
     lines = cluster.audit_log.read_text().splitlines()
     found = (request for line in lines if ACCOUNT in line for request in _request(json.loads(line)))
@@ -68,7 +82,7 @@ def _request(entry: dict[str, Any]) -> Iterator[Request]:
     )
 
 
-def used(cluster: Cluster, since: str = "") -> set[Grant]:
+def used(cluster: Audited, since: str = "") -> set[Grant]:
     """Return every right that was needed so far, of all times or since one of `now`."""
     return {grant for request in requests(cluster, since) for grant in request.grants}
 
@@ -103,14 +117,14 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def installed(cluster: Cluster) -> Objects:
+def installed(cluster: Audited) -> Objects:
     """Return the roles and bindings of the release as they are in the cluster."""
     args = ("get", "clusterroles,clusterrolebindings,roles,rolebindings", "-A", "-o", "json")
     listed = json.loads(cluster.kubectl(*args, "-l", f"app.kubernetes.io/instance={RELEASE}"))["items"]
     return {(found["kind"], key_of(found)): found for found in listed}
 
 
-def assert_rights_suffice(cluster: Cluster, *, excused: Iterable[Span]) -> None:
+def assert_rights_suffice(cluster: Audited, *, excused: Iterable[Span]) -> None:
     """Hold what the account was refused in the whole life of the cluster, and what it needed, to what it has.
 
     The other way, that it needs all that it has, is seen where its life is driven

@@ -9,17 +9,14 @@ import pytest
 from openai import OpenAI
 
 from examples.demo.models import minilm_model
-from tests.claims import a_claim, a_volume
+from tests.claims import a_claim
 from tests.cluster import Cluster
-from tests.cluster.realnode import NODE_NAME
+from tests.disks import local_volume
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NAME = "acme/sentences"
-ON_NODE = {"nodeSelectorTerms": [{"matchExpressions": [
-    {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
-]}]}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,8 +26,7 @@ def folder(platform: Platform, tmp_path: Path) -> Iterator[Path]:
         pytest.skip("the folder of a volume can be filled on a node of our own only")
     disk = tmp_path / "disk"
     (disk / "team").mkdir(parents=True)
-    local, where = {"path": str(disk)}, {"required": ON_NODE}
-    with a_volume(platform.cluster.kubectl, "models", local=local, nodeAffinity=where):
+    with local_volume(platform.cluster.kubectl, "models", disk):
         a_claim(platform.cluster.kubectl, "default", "models", storage_class="models")
         yield disk / "team" / "sentences"
         platform.cluster.kubectl("delete", "pvc", "models", "--ignore-not-found", "--timeout=60s")

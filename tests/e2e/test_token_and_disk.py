@@ -5,7 +5,6 @@ disk that fills up midway; authorities that are missing; a limit that is overrun
 import base64
 import json
 import os
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +14,10 @@ import pytest
 
 from examples.demo.models import minilm_model
 from examples.demo.steps import EMBEDDINGS, OPERATOR_NAMESPACE
-from tests.claims import a_volume
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
+from tests.disks import local_volume, mounted
 from tests.e2e.test_fetch import WEIGHTS, prepare_status, requested_bytes
-from tests.e2e.test_weights_on_claim import ON_NODE
 from tests.platform import GATED, Platform
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -29,8 +27,8 @@ TOKENS = (FIRST, SECOND)
 FORMS = [*TOKENS, *(base64.b64encode(token.encode()).decode().rstrip("=") for token in TOKENS)]
 """As it is, and as a Secret holds it."""
 DISK_MIB = 160
-OPERATOR = "app.kubernetes.io/name=genmodel,app.kubernetes.io/component=operator"
 """Room for the model and half of it again."""
+OPERATOR = "app.kubernetes.io/name=genmodel,app.kubernetes.io/component=operator"
 
 
 @pytest.fixture
@@ -133,14 +131,9 @@ def page(platform: Platform, pod: dict[str, Any], port: int, path: str) -> str:
 @pytest.fixture
 def small_disk(own: Platform, tmp_path: Path) -> Iterator[Path]:
     """Yield a small file system of its own as a local volume; its class is called ``small``."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0777", "small", str(tmp_path)], check=True)
-    local, where = {"path": str(tmp_path)}, {"required": ON_NODE}
-    try:
-        with a_volume(own.cluster.kubectl, "small", local=local, nodeAffinity=where):
-            yield tmp_path
-            own.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    with mounted(tmp_path, size_mib=DISK_MIB), local_volume(own.cluster.kubectl, "small", tmp_path):
+        yield tmp_path
+        own.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
 
 
 @pytest.mark.soak

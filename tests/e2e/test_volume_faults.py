@@ -15,6 +15,7 @@ from examples.demo.steps import EMBEDDINGS
 from tests.claims import a_claim, a_volume
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
+from tests.disks import mounted
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -30,15 +31,12 @@ def disk(platform: Platform, tmp_path: Path) -> Iterator[Path]:
     # Pods follow the path from the root: pytest's own folders are closed to other users.
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=0777", "disk", str(path)], check=True)
-    try:
-        with a_volume(platform.cluster.kubectl, CLASS, hostPath={"path": str(path)}):
-            yield path
-            platform.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
-    finally:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
+    with (
+        mounted(tmp_path / "disk", size_mib=400) as path,
+        a_volume(platform.cluster.kubectl, CLASS, hostPath={"path": str(path)}),
+    ):
+        yield path
+        platform.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
 
 
 def remount(path: Path, option: str) -> None:

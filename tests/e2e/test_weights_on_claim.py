@@ -17,19 +17,15 @@ from openai import OpenAI
 
 from examples.demo.models import reference_embeddings
 from examples.demo.steps import EMBEDDINGS, OPERATOR_NAMESPACE
-from tests.claims import a_volume
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
-from tests.cluster.realnode import NODE_NAME
+from tests.disks import local_volume
 from tests.platform import Platform
 
 pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 TEXTS = ["A fox tried to reach a bunch of grapes.", "The bank raised its interest rate.", "Snow fell all night."]
 STALE, FOREIGN = "a" * 40, "b" * 40
-ON_NODE = {"nodeSelectorTerms": [{"matchExpressions": [
-    {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE_NAME]}
-]}]}  # fmt: skip
 
 
 @pytest.fixture
@@ -37,8 +33,7 @@ def disk(platform: Platform, tmp_path: Path) -> Iterator[Path]:
     """Yield the folder of a local volume; its class is called ``weights``."""
     if not isinstance(platform.cluster, Cluster):
         pytest.skip("the folder of a volume can be looked into on a node of our own only")
-    local, where = {"path": str(tmp_path)}, {"required": ON_NODE}
-    with a_volume(platform.cluster.kubectl, "weights", local=local, nodeAffinity=where):
+    with local_volume(platform.cluster.kubectl, "weights", tmp_path):
         yield tmp_path
         platform.cluster.kubectl("delete", "pvc", "--all", "--ignore-not-found", "--timeout=60s")
 

@@ -67,7 +67,7 @@ class FakeCluster:
     ],
 )
 def test_rights_that_suffice(tmp_path: Path, entries: list[str]) -> None:
-    assert_rights_suffice(FakeCluster(tmp_path, *entries), excused=[(BROKEN, BROKEN)])  # type: ignore[arg-type]
+    assert_rights_suffice(FakeCluster(tmp_path, *entries), excused=[(BROKEN, BROKEN)])
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_rights_that_suffice(tmp_path: Path, entries: list[str]) -> None:
 )
 def test_what_is_missing_is_named(tmp_path: Path, entries: list[str], want: str) -> None:
     with pytest.raises(AssertionError, match=want):
-        assert_rights_suffice(FakeCluster(tmp_path, *entries), excused=[(BROKEN, BROKEN)])  # type: ignore[arg-type]
+        assert_rights_suffice(FakeCluster(tmp_path, *entries), excused=[(BROKEN, BROKEN)])
