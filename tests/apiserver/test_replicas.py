@@ -78,8 +78,8 @@ def test_a_suspended_model_comes_back_as_it_was(world: OperatorWorld, team: str)
     world.wait_for(team, "tiny", "Serving")
     first = revision(world, team)["current"]
     world.wish(team, "tiny", replicas=2, suspend=True)
-    row = world.wait_for(team, "tiny", "Suspended")
-    assert (row["READY"], row["REPLICAS"]) == ("True", "0/0")
+    assert world.wait_for(team, "tiny", "Suspended")["READY"] == "True"
+    world.until(lambda: world.row(team, "tiny")["REPLICAS"] == "0/0", "both are stopped")
     world.until(lambda: world.list(team, "pods") == [], "the pods are gone")
     assert budget(world, team) == []
     world.hub_log()

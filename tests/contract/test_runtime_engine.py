@@ -19,6 +19,9 @@ from tests.real_engine import MODEL, START_SECONDS, Server, serving
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
+DRAIN_SECONDS = 180
+"""More than the longest answer takes beside other tests."""
+
 
 @pytest.fixture(scope="module")
 def pod_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +33,8 @@ def pod_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_the_hub_to_a_chat_answer_and_a_drain(pod_root: Path, site_packages: Path) -> None:
-    with serving(pod_root, site_packages, "--enforce-eager", runtime=pod_root / "genmodel") as server:
+    environ = {"GENMODEL_DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    with serving(pod_root, site_packages, "--enforce-eager", runtime=pod_root / "genmodel", environ=environ) as server:
         pod = server.pod
         server.wait_until_ready()
         check_status(pod.status())
@@ -48,7 +52,7 @@ def test_from_the_hub_to_a_chat_answer_and_a_drain(pod_root: Path, site_packages
             pod.wait_until(lambda: not pod.is_ready(), seconds=20)
             assert connection_header(kept) == "close"
             assert kept.sock is None
-            assert pod.wait(240) == 0, pod.log
+            assert pod.wait(DRAIN_SECONDS + 60) == 0, pod.log
         assert pod.termination_log() == b""
 
     events = answer.result()
