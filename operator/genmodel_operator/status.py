@@ -167,7 +167,8 @@ def summarise(model: GenerativeModel, world: World, now: str) -> GenerativeModel
             accelerator=world.accelerator,
             replicas=f"{ready}/{desired}",
         ),
-        replicas=deployment.get("status", {}).get("replicas", 0),
+        # The Deployment's controller counts its pods a moment after they answer.
+        replicas=max(ready, deployment.get("status", {}).get("replicas", 0)),
         ready_replicas=ready,
         selector=_selector(name, serving) if serving else None,
     )

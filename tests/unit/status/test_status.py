@@ -343,3 +343,18 @@ def test_replicas_on_their_way_out_are_not_told_as_too_many(
     told = {condition.type: condition.message for condition in status.conditions}
     assert told["Ready"].startswith(want_ready)
     assert told["Available"].startswith(want_available)
+
+
+@pytest.mark.parametrize(
+    ("counted", "want"),
+    [
+        pytest.param(1, 3, id="a Deployment that has not counted them yet"),
+        pytest.param(3, 3, id="one that has"),
+        pytest.param(4, 4, id="one pod more that does not answer yet"),
+    ],
+)
+def test_an_autoscaler_never_sees_fewer_replicas_than_answer(counted: int, want: int) -> None:
+    pods = [a_ready_pod(f"pod-{number}") for number in range(3)]
+    deployments = {REVISION: a_deployment(replicas=counted)}
+    status = summarise(a_model(replicas=4), world(pods=pods, deployments=deployments), NOW)
+    assert (status.replicas, status.ready_replicas) == (want, 3)
