@@ -118,7 +118,7 @@ class Platform:
         """Let the Hub know a token; ``gated=True`` may read gated files, ``remove=True`` is revoked."""
         self._post("/_token", {"token": token, **access})
 
-    def hub_commit(self, repository: str, **files: str) -> str:
+    def hub_commit(self, repository: str, files: dict[str, str]) -> str:
         """Add a commit to the main branch with these texts by path; return its id."""
         return str(self._post("/_commit", {"repository": repository, "files": files})["sha"])
 

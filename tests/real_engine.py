@@ -16,6 +16,8 @@ from tests.fakes.runtime_pod import ROOT, RuntimeProcess, children, free_port, r
 CONFIG = {**LLAMA_CONFIG, "hidden_size": 256, "head_dim": 64, "max_position_embeddings": 4096}
 MODEL = a_repository("acme/tiny-llama", llama_files(CONFIG))
 START_SECONDS = 300
+ANSWER_SECONDS = 300
+"""How long a client waits for the next byte: in a full queue beside other tests, minutes."""
 
 
 class Server:
@@ -45,7 +47,7 @@ class Server:
 
     @contextmanager
     def asked(self, path: str, document: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)) as connection:
             connection.request("POST", path, json.dumps(document), {"Content-Type": "application/json"})
             with connection.getresponse() as response:
                 yield response

@@ -1,13 +1,9 @@
 """More requests than an engine can run at once, for minutes, and whether it is left in peace."""
 
-import os
-import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.client import HTTPException
 
@@ -18,7 +14,6 @@ RUNNING_AT_ONCE = 4
 """The engine is told to run so many; the other clients wait in its queue all the time."""
 ARGUMENTS = ("--enforce-eager", "--max-num-seqs", str(RUNNING_AT_ONCE), "--max-num-batched-tokens", "512")
 LONGEST_ANSWER_TOKENS = 400
-SLICE_SECONDS = 0.1
 PROMPT = "once upon a time there was a fox " * 40
 
 
@@ -42,40 +37,14 @@ class Saturation:
         }
 
 
-@contextmanager
-def slowed(server: Server, share: float) -> Iterator[None]:
-    """Let the engine's core and worker run for this share of the time only, as on a slower processor.
-
-    That leaves the rest of the machine to other tests.
-    """
-    processes, over = [server.process("VLLM::EngineCore"), server.process("VLLM::Worker")], threading.Event()
-
-    def slow() -> None:
-        while not over.wait(share * SLICE_SECONDS):
-            for pid in processes:
-                os.kill(pid, signal.SIGSTOP)
-            over.wait((1 - share) * SLICE_SECONDS)
-            for pid in processes:
-                os.kill(pid, signal.SIGCONT)
-
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(slow)
-        try:
-            yield
-        finally:
-            over.set()
-    done.result()
-
-
-def saturate(server: Server, seconds: float, *, share: float = 1.0) -> Saturation:
-    """Keep the queue full for so long, of an engine that has this share of a processor; return what was seen."""
+def saturate(server: Server, seconds: float) -> Saturation:
+    """Keep the engine's queue full for so long; return what was seen."""
     found, over = Saturation(), threading.Event()
     with ThreadPoolExecutor(CLIENTS) as pool:
         for index in range(CLIENTS):
             pool.submit(_ask_until, server, over, found.answers, 50 + index * LONGEST_ANSWER_TOKENS // CLIENTS)
         try:
-            with slowed(server, share) if share < 1 else nullcontext():
-                _watch(server, time.monotonic() + seconds, found)
+            _watch(server, time.monotonic() + seconds, found)
         finally:
             over.set()
     return found

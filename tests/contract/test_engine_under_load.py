@@ -20,8 +20,7 @@ SECONDS = 180.0
 STALL_SECONDS = 20
 """A sixth of what a pod allows: what holds here holds there."""
 ON_ONE_PROCESSOR = ("taskset", "--cpu-list", str(min(os.sched_getaffinity(0))))
-SHARE = 0.4
-"""As much of it as is needed to have too little."""
+"""As much of the machine as is needed to have too little of it."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, site_packages: Path) -> Ite
 
 
 def test_a_saturated_engine_is_never_taken_for_one_that_hangs(server: Server) -> None:
-    found = saturate(server, SECONDS, share=SHARE)
+    found = saturate(server, SECONDS)
     assert set(found.answers) == {"whole"}, server.pod.log
     assert found.answers["whole"] > CLIENTS
     assert found.not_ready == 0

@@ -36,7 +36,7 @@ def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> 
     try:
         wait_until("bytes of the weights", lambda: received_bytes(often) > 0, timeout_seconds=120, every_seconds=0.3)
         pinned, uid = commit(often), uid_of(often)
-        newer = often.hub_commit(MOVING, **{"generation_config.json": '{"temperature": 0.5}'})
+        newer = changed(often, "0.5")
         told(often, newer, pinned)
         assert not is_over(often, NAME), "it was told while the pod fetches"
         often.clear_hub_faults()
@@ -45,7 +45,7 @@ def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> 
         assert fetched(often) == {pinned}
         assert answers(often)
 
-        newest = often.hub_commit(MOVING, **{"generation_config.json": '{"temperature": 0.6}'})
+        newest = changed(often, "0.6")
         told(often, newest, pinned)
         assert often.ready(NAME)["status"] == "True"
         assert (uid_of(often), restarts(often)) == (uid, 0), "nothing happens to a pod that serves"
@@ -55,13 +55,18 @@ def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> 
         assert fetched(often) == {newest}, "and a commit in between is nobody's"
 
         often.wish(NAME, MOVING, revision="main", updatePolicy="Follow")
-        followed = often.hub_commit(MOVING, **{"generation_config.json": '{"temperature": 0.7}'})
+        followed = changed(often, "0.7")
         moved_to(often, followed)
         assert fetched(often) == {followed}
     finally:
         often.clear_hub_faults()
         often.delete(NAME)
         wait_until("its pods to be gone", lambda: often.pods(NAME) == [], timeout_seconds=120)
+
+
+def changed(platform: Platform, temperature: str) -> str:
+    """Move the branch to a new commit with other defaults for requests; return its id."""
+    return platform.hub_commit(MOVING, {"generation_config.json": f'{{"temperature": {temperature}}}'})
 
 
 def told(platform: Platform, to: str, pinned: str) -> None:
