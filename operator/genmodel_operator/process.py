@@ -1,6 +1,7 @@
 """The life of the operator's process: start in order, run, end in order."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -25,7 +26,6 @@ from genmodel_operator.kube.kinds import GENERATIVE_MODEL
 from genmodel_operator.kube.lease import LeaseLost
 from genmodel_operator.kube.optional import OptionalKind
 from genmodel_operator.kube.startup import prime, wait_until_served
-from genmodel_operator.memory import give_back_free_memory, spare_garbage_collection
 from genmodel_operator.observability.logging import configure_logging
 from genmodel_operator.observability.metrics import Metrics
 from genmodel_operator.observability.server import Health, HttpServer
@@ -44,6 +44,9 @@ WATCHES_END_SECONDS = 5.0
 NODES_SETTLE_SECONDS = 1.0
 """Changes of nodes within this time count as one."""
 STARTUP_DELAY_CAP_SECONDS = 5.0
+YOUNG_OBJECTS = 2_000
+"""Objects that may be made before the garbage collector looks at them; one decoded answer makes a few hundred.
+More would be faster and leave events of kopf, which are cycles, in memory for longer."""
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -265,22 +268,20 @@ async def serve(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         await server.start()
         stack.push_async_callback(server.stop)
         logger.info("started", extra={"version": __version__, "port": server.port})
-        # The tasks are older than the informer, which cancels every younger one at its end.
+        # The task is older than the informer, which cancels every younger one at its end.
         posting = asyncio.create_task(events.run(), name="events")
-        trimming = asyncio.create_task(give_back_free_memory(), name="give back memory")
         try:
             await operator.run()
             await events.finish(within_seconds=EVENTS_SECONDS)
             await election.release()
         finally:
             posting.cancel()
-            trimming.cancel()
 
 
 def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: WorkFactory) -> int:
     """Run the operator and return the process's exit code: 0 after SIGTERM, 1 after a failure, 2 on wrong settings."""
     configure_logging(level=settings.log_level, log_format=settings.log_format)
-    spare_garbage_collection()
+    _spare_garbage_collection()
     try:
         asyncio.run(serve(settings, environ=environ, make_work=make_work))
     except ConnectionConfigError as error:
@@ -294,6 +295,13 @@ def run_process(settings: Settings, *, environ: Mapping[str, str], make_work: Wo
         return EXIT_FAILED
     logger.info("stopped")
     return EXIT_OK
+
+
+def _spare_garbage_collection() -> None:
+    """Keep the collector from looking again and again at what the imports made, and at each decoded answer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 5, 5)
 
 
 def _log_failure(error: BaseException) -> None:
