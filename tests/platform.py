@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from openai import OpenAI
+
 from examples.demo.foreign import bring_up
 from examples.demo.models import chat_model, minilm_model
 from examples.demo.steps import (
@@ -15,6 +17,7 @@ from examples.demo.steps import (
     CHAT,
     EMBEDDINGS,
     HUB_PORT,
+    QUESTION,
     ROOT,
     AnyCluster,
     image_values,
@@ -35,6 +38,7 @@ RERANKER = "genmodel/reranker"
 """Scores pairs of texts; on a Hub of our own only."""
 MOVING = "genmodel/moving"
 """The chat model, on a branch that tests move; on a Hub of our own only."""
+ANSWER_SECONDS = 300
 TEST_VALUES = {"engines.drainSeconds": "20"}
 
 
@@ -73,6 +77,10 @@ class Platform:
         conditions = self.get("gm", name).get("status", {}).get("conditions", [])
         return next((found for found in conditions if found["type"] == kind), {})
 
+    def received_bytes(self, name: str) -> int:
+        """Return how much of a model's weights has come, by its status."""
+        return int(self.get("gm", name).get("status", {}).get("download", {}).get("bytesDone", 0))
+
     def wait_for_weights(self, name: str, *, seconds: float) -> None:
         """Wait until the weights of a model are on their claim."""
         wait_until(
@@ -104,6 +112,14 @@ class Platform:
     def endpoint(self, name: str) -> str:
         address = self.get("service", name)["spec"]["clusterIP"]
         return f"http://127.0.0.1:{self.cluster.forward(address, 80)}/v1"
+
+    def chat(self, name: str, *, max_tokens: int) -> str:
+        """Return the chat model's answer through its Service, always the same."""
+        with OpenAI(base_url=self.endpoint(name), api_key="unused", timeout=ANSWER_SECONDS, max_retries=0) as api:
+            said = api.chat.completions.create(
+                model=name, messages=[{"role": "user", "content": QUESTION}], max_tokens=max_tokens, temperature=0
+            )
+        return str(said.choices[0].message.content)
 
     def delete(self, name: str) -> None:
         self.cluster.kubectl("delete", "gm", name, "--timeout=30s")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openai import OpenAI, OpenAIError
+from openai import OpenAIError
 
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
@@ -65,18 +65,10 @@ def server_status(platform: Platform, name: str) -> dict[str, Any]:
     return found
 
 
-def ask(platform: Platform, name: str, max_tokens: int) -> str:
-    """Return an answer of the model."""
-    with OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=300, max_retries=0) as api:
-        message = {"role": "user", "content": "Tell me a fable."}
-        answer = api.chat.completions.create(model=name, messages=[message], max_tokens=max_tokens)  # type: ignore[list-item]
-        return str(answer.choices[0].message.content)
-
-
 def _ask_on(platform: Platform, name: str, goes_on: Callable[[], bool]) -> None:
     while goes_on():
         try:
-            ask(platform, name, 200)
+            platform.chat(name, max_tokens=200)
         except OpenAIError:
             # The engine that stands still, then the one that is not there yet.
             time.sleep(0.5)

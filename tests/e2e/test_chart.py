@@ -2,10 +2,8 @@
 
 import json
 import time
-from typing import Any
 
 import pytest
-from openai import OpenAI
 
 from examples.demo.steps import OPERATOR_NAMESPACE
 from tests import audited
@@ -26,13 +24,6 @@ def pods_of(platform: Platform, name: str) -> list[tuple[str, int]]:
     ]
 
 
-def answer(platform: Platform, name: str) -> str:
-    with OpenAI(base_url=platform.endpoint(name), api_key="unused", timeout=120, max_retries=0) as api:
-        messages: list[Any] = [{"role": "user", "content": "Tell me a fable."}]
-        said = api.chat.completions.create(model=name, messages=messages, max_tokens=8, temperature=0)
-    return str(said.choices[0].message.content)
-
-
 def has_update(platform: Platform, name: str) -> bool:
     conditions = platform.get("gm", name)["status"]["conditions"]
     return any((found["type"], found["status"]) == ("UpdateAvailable", "True") for found in conditions)
@@ -47,7 +38,7 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(
     assert "ok    the Hub http://" in said
     assert "FAIL" not in said
 
-    before, first = pods_of(platform, fables), answer(platform, fables)
+    before, first = pods_of(platform, fables), platform.chat(fables, max_tokens=8)
     assert [restarts for _, restarts in before] == [0]
 
     # What a new release changes: how pods are rendered. It is offered, and nothing is restarted for it.
@@ -69,7 +60,7 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(
     left = json.loads(platform.cluster.kubectl("-n", OPERATOR_NAMESPACE, "get", "deploy,sa,role,lease", "-o", "json"))
     assert [found["metadata"]["name"] for found in left["items"] if found["metadata"]["name"] != "default"] == []
     assert pods_of(platform, fables) == before
-    assert answer(platform, fables) == first
+    assert platform.chat(fables, max_tokens=8) == first
 
     began = time.monotonic()
     notes = release.upgrade()
@@ -79,4 +70,4 @@ def test_a_model_serves_through_check_upgrade_removal_and_return(
     platform.wait_for(fables, "Serving")
     wait_until("nothing to be offered any more", lambda: not has_update(platform, fables), timeout_seconds=120)
     assert pods_of(platform, fables) == before
-    assert answer(platform, fables) == first
+    assert platform.chat(fables, max_tokens=8) == first

@@ -49,7 +49,7 @@ def test_a_killed_download_goes_on_where_it_was(platform: Platform) -> None:
     try:
         wait_until(
             "half of the weights",
-            lambda: platform.get("gm", "killed").get("status", {}).get("download", {}).get("bytesDone", 0) >= size / 2,
+            lambda: platform.received_bytes("killed") >= size / 2,
             timeout_seconds=180,
             every_seconds=0.3,
         )

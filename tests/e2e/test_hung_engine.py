@@ -9,7 +9,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.platform import Platform
-from tests.standing_still import StandingStill, ask, server_status, standing_still
+from tests.standing_still import StandingStill, server_status, standing_still
 
 pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.timeout(1200)]
 
@@ -39,7 +39,7 @@ def test_an_engine_that_stands_still_is_replaced(platform: Platform, stuck: Stan
     assert "made no step for" in said["message"]
     assert datetime.fromisoformat(last["finishedAt"]).timestamp() - stuck.stopped < REPLACED_SECONDS
     platform.wait_for(name, "Serving")
-    assert ask(platform, name, 10)
+    assert platform.chat(name, max_tokens=10)
     assert platform.pods(name)[0]["metadata"]["uid"] == stuck.uid
     assert server_status(platform, name)["restartCount"] == 1
     told = events(platform, name)

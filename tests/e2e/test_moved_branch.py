@@ -6,9 +6,7 @@ The decisions themselves are in tests/apiserver/test_drift.py; here the kubelet,
 from typing import Any
 
 import pytest
-from openai import OpenAI
 
-from examples.demo.steps import QUESTION
 from tests.cluster import Cluster
 from tests.cluster.progress import wait_until
 from tests.e2e.test_fetch import WEIGHTS, is_over
@@ -34,7 +32,9 @@ def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> 
     often.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=200_000, times=None)
     often.wish(NAME, MOVING)
     try:
-        wait_until("bytes of the weights", lambda: received_bytes(often) > 0, timeout_seconds=120, every_seconds=0.3)
+        wait_until(
+            "bytes of the weights", lambda: often.received_bytes(NAME) > 0, timeout_seconds=120, every_seconds=0.3
+        )
         pinned, uid = commit(often), uid_of(often)
         newer = changed(often, "0.5")
         told(often, newer, pinned)
@@ -43,7 +43,7 @@ def test_a_branch_that_moves_while_a_pod_fetches_and_serves(often: Platform) -> 
         often.wait_for(NAME, "Serving")
         assert (commit(often), uid_of(often)) == (pinned, uid), "the pod that fetched serves, and the same commit"
         assert fetched(often) == {pinned}
-        assert answers(often)
+        assert often.chat(NAME, max_tokens=8)
 
         newest = changed(often, "0.6")
         told(often, newest, pinned)
@@ -94,15 +94,11 @@ def moved_to(platform: Platform, to: str) -> None:
     platform.wait_for(NAME, "Serving")
     assert commit(platform) == to
     assert platform.condition(NAME, "Drifted").get("status") != "True"
-    assert answers(platform)
+    assert platform.chat(NAME, max_tokens=8)
 
 
 def commit(platform: Platform) -> str:
     return str(platform.get("gm", NAME)["status"]["model"]["commit"])
-
-
-def received_bytes(platform: Platform) -> int:
-    return int(platform.get("gm", NAME).get("status", {}).get("download", {}).get("bytesDone", 0))
 
 
 def only_pod(platform: Platform) -> dict[str, Any]:
@@ -122,9 +118,3 @@ def fetched(platform: Platform) -> set[str]:
     """Return the commits of which weights were asked for since the last look."""
     paths = [entry["path"] for entry in platform.hub_log() if entry["path"].startswith(f"/{MOVING}/resolve/")]
     return {path.split("/")[4] for path in paths if path.endswith(WEIGHTS)}
-
-
-def answers(platform: Platform) -> bool:
-    with OpenAI(base_url=platform.endpoint(NAME), api_key="unused", timeout=120, max_retries=0) as api:
-        done = api.chat.completions.create(model=NAME, messages=[{"role": "user", "content": QUESTION}], max_tokens=8)
-    return bool(done.choices[0].message.content)

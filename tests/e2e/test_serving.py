@@ -113,7 +113,7 @@ def test_download_is_shown_and_a_model_deleted_meanwhile_leaves_nothing(platform
     platform.hub_fault(match="model.safetensors", port="cdn", bytes_per_second=500_000, times=None)
     try:
         platform.wish("slow", EMBEDDINGS)
-        wait_until("bytes in status", lambda: downloaded(platform, "slow") > 0, timeout_seconds=90)
+        wait_until("bytes in status", lambda: platform.received_bytes("slow") > 0, timeout_seconds=90)
         total = platform.get("gm", "slow")["status"]["download"]["bytesTotal"]
         seen = platform.assert_shown(
             "slow",
@@ -138,9 +138,3 @@ def test_download_is_shown_and_a_model_deleted_meanwhile_leaves_nothing(platform
         "get", "deployments,services,controllerrevisions", "-l", "genmodel.dev/model=slow", "-o", "json"
     )
     assert json.loads(left)["items"] == []
-
-
-def downloaded(platform: Platform, name: str) -> int:
-    """Return the bytes that status says are there."""
-    download = platform.get("gm", name).get("status", {}).get("download", {})
-    return int(download.get("bytesDone", 0))

@@ -60,7 +60,7 @@ def test_a_token_that_is_missing_then_there_then_rotated(own: Platform) -> None:
         # Each connection that is cut asks the Hub for another link, with the token.
         own.hub_fault(match=f"/blob/.*{WEIGHTS}", bytes_per_second=2_000_000, cut=4_000_000, times=None)
         own.cluster.kubectl("create", "-f", "-", input=secret(FIRST))
-        wait_until("bytes of the weights", lambda: received_bytes(own) > 0, timeout_seconds=180)
+        wait_until("bytes of the weights", lambda: own.received_bytes("gated") > 0, timeout_seconds=180)
         uid = own.pods("gated")[0]["metadata"]["uid"]
         own.hub_token(FIRST, remove=True)
         wait_until("the old token to be refused", lambda: is_refused(own), timeout_seconds=60)
@@ -77,10 +77,6 @@ def test_a_token_that_is_missing_then_there_then_rotated(own: Platform) -> None:
         own.clear_hub_faults()
         own.delete("gated")
         own.cluster.kubectl("delete", "secret", SECRET, "--ignore-not-found")
-
-
-def received_bytes(platform: Platform) -> int:
-    return int(platform.get("gm", "gated").get("status", {}).get("download", {}).get("bytesDone", 0))
 
 
 def is_refused(platform: Platform) -> bool:
@@ -145,7 +141,7 @@ def test_a_disk_that_fills_up_midway_and_is_freed(own: Platform, small_disk: Pat
     try:
         wait_until(
             "half of the weights",
-            lambda: own.get("gm", "filled").get("status", {}).get("download", {}).get("bytesDone", 0) >= size / 2,
+            lambda: own.received_bytes("filled") >= size / 2,
             timeout_seconds=180,
             every_seconds=0.3,
         )
