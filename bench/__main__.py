@@ -24,6 +24,7 @@ from bench.sizing import markdown, report
 from bench.timings import lines_of
 from examples.demo.steps import CHAT
 from tests.cluster import Cluster
+from tests.cluster.images.operator import operator_dependencies
 from tests.cluster.namespace import FAKE_POD_RANGE
 from tests.fakes.hand_node import HandNode
 from tests.operator_world import L4_LABELS
@@ -161,7 +162,8 @@ def outside(counts: list[int], rounds: int) -> int:
 
 
 def prepare(cluster: Cluster) -> None:
-    """Bring our kind, the bench's namespace and the local Hub to a control plane."""
+    """Bring our kind, the bench's namespace and the local Hub to a control plane, and the operator's packages here."""
+    operator_dependencies(ROOT)  # Inside of the cluster's namespace no package index can be reached.
     cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     cluster.kubectl("create", "namespace", control_plane.NAMESPACE)
     hub = [sys.executable, "-m", "tests.fakes.hub", "--standard", "--port", str(HUB_PORT)]

@@ -1,10 +1,9 @@
-"""The operator as a process of its own, with the figures that its own metrics and the kernel tell."""
+"""The operator as its image has it, as a process, with the figures that its own metrics and the kernel tell."""
 
 import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -14,6 +13,9 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench import shipped
+
+ROOT = Path(__file__).parent.parent
 METRICS_PORT = 8080
 WRITES = ("apply", "apply_status", "create", "delete", "replace_spec", "take_over")
 START_SECONDS = 300.0
@@ -75,12 +77,12 @@ def cpu_seconds_of_all() -> float:
 class OperatorProcess:
     """``genmodel run`` with a kubeconfig; stopped with SIGTERM, or killed."""
 
-    def __init__(self, kubeconfig: Path, log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, kubeconfig: Path, log: Path) -> None:
         self._log = log.open("ab")
         self._started = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "genmodel_operator.cli", "run"],
-            env={**os.environ, "KUBECONFIG": str(kubeconfig), **(environment or {})},
+            [*shipped.COMMAND, "run"],
+            env={**os.environ, "KUBECONFIG": str(kubeconfig), **shipped.environment(ROOT)},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )

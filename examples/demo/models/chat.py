@@ -48,18 +48,18 @@ def _train(model: Path, *, home: Path) -> None:
     log = home / "training.log"
     # Threads that wait without sleeping would slow each other down where cores are shared.
     env = {**os.environ, **site_packages_env(home), "OMP_WAIT_POLICY": "passive"}
-    with log.open("w") as errors:
-        training = subprocess.Popen(
-            [sys.executable, TRAINING, model], env=env, cwd=home, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+    command = [sys.executable, str(TRAINING), str(model)]
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, env=env, cwd=home, stdout=subprocess.PIPE, stderr=errors, text=True) as training,
+    ):
         try:
             _follow(training)
         finally:
             training.kill()
-            status = training.wait()
-    if status != 0:
+    if training.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-        raise ClusterError(f"training the chat model ended with {status}:\n{tail}")
+        raise ClusterError(f"training the chat model ended with {training.returncode}:\n{tail}")
 
 
 def _follow(training: "subprocess.Popen[str]") -> None:

@@ -45,7 +45,7 @@ def operator_image(checkout: Path) -> Path:
         what="building the operator's image",
         why="it is not there yet for this state of the sources",
         keep=3,
-        build=lambda folder: _build(folder, checkout, lock, rootfs),
+        build=lambda folder: _build(folder, checkout, rootfs),
     )
     return folder / ARCHIVE
 
@@ -58,14 +58,14 @@ def operator_sources(checkout: Path) -> list[Path]:
     return [*sources, *(checkout / name for name in ("pyproject.toml", "README.md", "LICENSE"))]
 
 
-def _build(folder: Path, checkout: Path, lock: Path, rootfs: Path) -> None:
+def _build(folder: Path, checkout: Path, rootfs: Path) -> None:
     program = folder / "program"
     _install_wheel(checkout, program)
     launcher = Files(
         ((PATH_FILE, f"/{PREFIX}\n".encode()), (PROGRAM, PROGRAM_TEXT)),
         executable=frozenset({PROGRAM}),
     )
-    layers: list[Layer] = [rootfs, Tree(_dependencies(lock), PREFIX), launcher, Tree(program, PREFIX)]
+    layers: list[Layer] = [rootfs, Tree(operator_dependencies(checkout), PREFIX), launcher, Tree(program, PREFIX)]
     write_archive(folder / ARCHIVE, OPERATOR_IMAGE, layers, CONFIG)
 
 
@@ -76,7 +76,9 @@ def _install_wheel(checkout: Path, target: Path) -> None:
     _install(["--no-deps", wheel], target)
 
 
-def _dependencies(lock: Path) -> Path:
+def operator_dependencies(checkout: Path) -> Path:
+    """Return the folder with the packages that the image has beside our own, and no others."""
+    lock = checkout / "requirements" / "operator.lock"
     folder = built_once(
         cache_folder() / "images" / "operator-dependencies" / content_key(lock),
         what="installing the operator's dependencies",
