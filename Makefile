@@ -14,7 +14,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
 .DEFAULT_GOAL := venv
-.PHONY: venv demo demo-down test check lint generate bench soak clean
+.PHONY: venv demo demo-down test prepare check lint generate bench soak clean
 
 venv: $(INSTALLED) ## create the virtual environment; made anew only when the lock changes
 
@@ -37,11 +37,14 @@ demo-down: venv ## end the demo; nothing stays
 	$(BIN)/python -m examples.demo down
 
 # One process has the real node, one the engines outside pods; most of all else waits for a cluster.
-test: check ## everything but the long ones
+test: check prepare ## everything but the long ones
 	$(BIN)/pytest -m "not soak" -n 3 --no-loadscope-reorder
 
-soak: venv ## the long ones
+soak: prepare ## the long ones
 	$(BIN)/pytest -m soak
+
+prepare: venv ## what the tests need and is not there yet: from nothing some twenty minutes
+	$(BIN)/python -m tests.prepare
 
 bench: venv ## print the figures of the control plane
 	$(BIN)/python -m bench
