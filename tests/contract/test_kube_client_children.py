@@ -1,12 +1,17 @@
 """What the client does with children that others change, against a real API server."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
 
+from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.client import KubeClient
-from genmodel_operator.kube.errors import Invalid, NotFound
-from genmodel_operator.kube.kinds import CONTROLLER_REVISION, SERVICE
+from genmodel_operator.kube.errors import Conflict, Invalid, NotFound
+from genmodel_operator.kube.kinds import CONTROLLER_REVISION, SERVICE, Kind
+from genmodel_operator.settings import Settings
 from tests.cluster import Cluster
 
 pytestmark = pytest.mark.apiserver
@@ -35,6 +40,51 @@ async def test_a_controller_revision_can_be_patched_though_its_data_may_never_ch
     applied = await client.apply(CONTROLLER_REVISION, wanted)
     assert created["data"] == applied["data"] == DATA
     assert applied["metadata"]["labels"] == {"ours": "1", "theirs": "1"}
+
+
+class Interrupted(KubeClient):
+    """Somebody else writes right after each of its first reads."""
+
+    writes: list[Callable[[], object]]
+
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
+        """Return what is there before somebody changes it."""
+        live = await super().get(kind, namespace, name)
+        if self.writes:
+            self.writes.pop()()
+        return live
+
+
+@pytest.fixture
+async def interrupted(control_plane: Cluster) -> AsyncIterator[Interrupted]:
+    """Yield a client that nobody interrupts yet."""
+    found = await Interrupted.connect(Settings(), environ={"KUBECONFIG": str(control_plane.kubeconfig)})
+    found.writes = []
+    yield found
+    await found.close()
+
+
+@pytest.mark.parametrize(
+    ("times", "want_manager"),
+    [
+        pytest.param(1, "Apply", id="once"),
+        pytest.param(4, "Apply", id="four times"),
+        pytest.param(5, "Update", id="each time"),
+    ],
+)
+async def test_what_changes_while_it_is_taken_over_is_read_again(
+    interrupted: Interrupted, control_plane: Cluster, team: str, times: int, want_manager: str
+) -> None:
+    name = f"busy-{times}"
+    metadata = {"name": name, "namespace": team}
+    await interrupted.create(CONTROLLER_REVISION, {"metadata": metadata, "revision": 1, "data": {}})
+    label = ("-n", team, "label", "--overwrite", "controllerrevision", name)
+    interrupted.writes = [partial(control_plane.kubectl, *label, f"theirs={number}") for number in range(times)]
+    with pytest.raises(Conflict) if want_manager == "Update" else nullcontext():
+        await interrupted.take_over(CONTROLLER_REVISION, team, name)
+    live = await interrupted.get(CONTROLLER_REVISION, team, name)
+    ours = [one["operation"] for one in live["metadata"]["managedFields"] if one["manager"] == FIELD_MANAGER]
+    assert (ours, live["metadata"]["labels"]) == ([want_manager], {"theirs": "0"})
 
 
 async def test_a_page_of_a_pod_that_is_not_there(client: KubeClient, team: str) -> None:

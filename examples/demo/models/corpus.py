@@ -112,12 +112,17 @@ def conversations(turns: Sequence[tuple[tuple[str, ...], str]], *, seed: int) ->
         order = chance.sample(turns, len(turns))
         while order:
             count = min(len(order), chance.choice((1, 1, 2, 3)))
-            yield [Turn(_varied(questions, chance), answer) for questions, answer in order[:count]]
+            yield [Turn(_varied(chance.choice(questions), chance), answer) for questions, answer in order[:count]]
             del order[:count]
 
 
-def _varied(questions: Sequence[str], chance: random.Random) -> str:
-    question = chance.choice(questions)
+def asked(questions: Sequence[str], *, count: int, seed: int) -> list[str]:
+    """Return some of the questions, as people put them."""
+    chance = random.Random(seed)
+    return [_varied(question, chance) for question in chance.sample(questions, min(count, len(questions)))]
+
+
+def _varied(question: str, chance: random.Random) -> str:
     if question.endswith(("?", ".", "!")) or question in (*GREETINGS, *THANKS):
         return question
     return chance.choice(BEFORE) + question + chance.choice(AFTER)

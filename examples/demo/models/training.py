@@ -1,13 +1,14 @@
 """Trains the demo's chat model; runs in the Python that holds torch, such as vLLM's for CPU.
 
 ``python training.py FOLDER`` writes the model there as a Hub repository and says on standard output, one
-JSON object per line, how far it is. The same machine gives the same model.
+JSON object per line, how far it is. The same machine gives the same model; on another one sums are rounded otherwise,
+so what was learned is asked before anything is written, and training begins anew where it was not enough.
 """
 
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).parent))
-from corpus import SYSTEM_PROMPT, Fable, Turn, conversations, read_fables, turns_of
+from corpus import SYSTEM_PROMPT, Fable, Turn, asked, conversations, read_fables, turns_of
 
 SEED = 20
-STEPS = 600
+ATTEMPTS = 3
+STEPS = 500
 BATCH_TOKENS = 512
 WARM_UP_STEPS = 60
-PEAK_LEARNING_RATE = 5e-3
+PEAK_LEARNING_RATE = 2e-3
+"""With 5e-3 it depended on the processor whether the model told a fable or its moral when it was asked for either."""
 VOCABULARY = 2048
 CONTEXT = 4096
 BEGIN, END, SYSTEM, USER, ASSISTANT = "<|begin|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
@@ -36,23 +39,35 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 LEAST_LEARNED = 0.97
+"""Share of the answers' tokens, and of the questions whose answer begins right, that a model needs to be served."""
+LEAST_MARGIN = 1.0
+"""By how much the right token's logit leads in an opening, so that no rounding decides; 4 to 6 is usual."""
+ASKED_OF_EACH = 3
 OPENING_TOKENS = 8
 OPENING_WEIGHT = 5.0
 """The opening of an answer decides which one it becomes, and is a small part of its tokens."""
 
 
-def main(out: Path) -> None:
-    """Train, write everything that belongs in the repository, and check that what was written can talk."""
-    torch.manual_seed(SEED)
+def main(out: Path, *, train: Callable[..., None] | None = None) -> None:
+    """Train until it took, and write everything that belongs in the repository; ends with the reason if it never did.
+
+    ``train`` is for tests.
+    """
     torch.use_deterministic_algorithms(mode=True)
     fables = read_fables()
     tokenizer = train_tokenizer(fables)
-    model = LlamaForCausalLM(shape(len(tokenizer), tokenizer))
-    train(model, tokenizer, fables)
-    save(out, model, tokenizer)
-    right = share_learned(model, tokenizer, fables)
-    if right < LEAST_LEARNED:
-        sys.exit(f"the model gives only {right:.0%} of its answers' tokens: it has not learned them")
+    for seed in range(SEED, SEED + ATTEMPTS):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(shape(len(tokenizer), tokenizer))
+        (train or train_model)(model, tokenizer, fables, seed=seed)
+        model.to(torch.bfloat16)
+        tokens, openings = share_learned(model, tokenizer, fables), share_begun(model, tokenizer, fables)
+        if min(tokens, openings) >= LEAST_LEARNED:
+            return save(out, model, tokenizer)
+    sys.exit(
+        f"the model has not learned its answers in {ATTEMPTS} attempts: of the last one's "
+        f"{tokens:.0%} of tokens and {openings:.0%} of openings are right, {LEAST_LEARNED:.0%} are wanted"
+    )
 
 
 def train_tokenizer(fables: Sequence[Fable]) -> PreTrainedTokenizerFast:
@@ -98,13 +113,15 @@ def shape(vocabulary: int, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
     )
 
 
-def train(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> None:
+def train_model(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable], *, seed: int
+) -> None:
     """Train in place, saying every second how far it is."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0)
     plan = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, PEAK_LEARNING_RATE, total_steps=STEPS, pct_start=WARM_UP_STEPS / STEPS
     )
-    source = batches(tokenizer, fables)
+    source = batches(tokenizer, fables, seed=seed)
     said = 0.0
     for step in range(1, STEPS + 1):
         loss = loss_of(model, next(source))
@@ -139,10 +156,10 @@ def loss_of(model: LlamaForCausalLM, batch: Sequence[Example]) -> torch.Tensor:
     return (losses * weights[1:]).sum() / weights[1:].sum()
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> Iterator[list[Example]]:
+def batches(tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable], *, seed: int) -> Iterator[list[Example]]:
     """Yield conversations of about BATCH_TOKENS together."""
     batch: list[Example] = []
-    for number, turns in enumerate(conversations(turns_of(fables), seed=SEED)):
+    for number, turns in enumerate(conversations(turns_of(fables), seed=seed)):
         batch.append(encode(tokenizer, turns, with_system=number % 3 == 0))
         if sum(len(one.tokens) for one in batch) >= BATCH_TOKENS:
             yield batch
@@ -163,7 +180,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, turns: Sequence[Turn], *, with_sy
 
 
 def share_learned(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> float:
-    """Return the share of all answers' tokens that are the likeliest one for the model, as it was saved."""
+    """Return the share of all answers' tokens that are the likeliest one for the model."""
     right = total = 0
     for questions, answer in turns_of(fables):
         example = encode(tokenizer, [Turn(questions[0], answer)], with_system=False)
@@ -176,8 +193,29 @@ def share_learned(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, f
     return right / total
 
 
+def share_begun(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fables: Sequence[Fable]) -> float:
+    """Return the share of questions, asked in many ways, whose answer begins right and by some margin."""
+    leads = [
+        lead_of(model, encode(tokenizer, [Turn(question, answer)], with_system=False))
+        for questions, answer in turns_of(fables)
+        for question in asked(questions, count=ASKED_OF_EACH, seed=SEED)
+    ]
+    return sum(lead >= LEAST_MARGIN for lead in leads) / len(leads)
+
+
+def lead_of(model: LlamaForCausalLM, example: Example) -> float:
+    """Return by how much the logit of the right token leads that of any other, at the worst token of the opening."""
+    places = [place for place, weight in enumerate(example.weights) if weight == OPENING_WEIGHT]
+    tokens = torch.tensor(example.tokens[: places[-1] + 1])
+    with torch.no_grad():
+        logits = model(input_ids=tokens[None, :-1]).logits[0, places[0] - 1 :].float()
+    right = tokens[places][:, None]
+    others = logits.scatter(-1, right, -torch.inf).max(-1).values
+    return float((logits.gather(-1, right)[:, 0] - others).min())
+
+
 def save(out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write weights in bfloat16, configuration and tokenizer."""
+    """Write weights, configuration and tokenizer."""
     model.generation_config = GenerationConfig(
         do_sample=True,
         temperature=0.2,
@@ -186,7 +224,7 @@ def save(out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast)
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model.to(torch.bfloat16).save_pretrained(out)
+    model.save_pretrained(out)
     tokenizer.save_pretrained(out)
 
 

@@ -237,15 +237,15 @@ async def write(ctx: Context, kind: Kind, desired: Object) -> Object:
 
 
 async def _put(ctx: Context, kind: Kind, wanted: Object, live: Object | None) -> Object:
-    """Create or apply; what somebody changed meanwhile is seen before it is written."""
+    """Create or apply; what somebody made meanwhile is seen before it is written."""
     if live is None:
         is_held_back(ctx, kind, wanted, None)
         written = await _create(ctx, kind, wanted)
         if written is not None:
             return note_write(ctx, kind, wanted, written)
         live = await read_live(ctx, kind, wanted["metadata"]["name"])
-    if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
-        return live
+        if live is not None and (is_applied(live, wanted) or is_held_back(ctx, kind, wanted, live)):
+            return live
     return note_write(ctx, kind, wanted, await _apply(ctx, kind, wanted, live))
 
 

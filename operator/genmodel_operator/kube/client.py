@@ -22,7 +22,7 @@ from yaml import YAMLError
 from genmodel_operator import __version__
 from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.apply import as_applied, is_as_created
-from genmodel_operator.kube.errors import Expired, KubeError, NotFound, NotLeading, Unreachable, error_from
+from genmodel_operator.kube.errors import Conflict, Expired, KubeError, NotFound, NotLeading, Unreachable, error_from
 from genmodel_operator.kube.kinds import CONTROLLER_REVISION, LEASE, POD, Kind
 from genmodel_operator.kube.transport import Transport
 from genmodel_operator.settings import Settings
@@ -35,6 +35,7 @@ USER_MANAGER = "genmodel"
 """Field manager of what a person writes with the command line."""
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0
+_TAKE_OVER_TRIES = 5
 _APPLY_PATCH = "application/apply-patch+yaml"
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -258,17 +259,24 @@ class KubeClient:
     async def take_over(self, kind: Kind, namespace: str, name: str) -> None:
         """Let fields that we created count as applied, before the first apply to the object.
 
-        ``Conflict`` where the object changed meanwhile, ``NotFound`` where it is gone.
+        ``NotFound`` where it is gone, ``Conflict`` where it changes again each time that it was read.
         """
-        live = await self.get(kind, namespace, name)
-        if not is_as_created(live):
-            return
-        patch = [
-            {"op": "replace", "path": "/metadata/managedFields", "value": as_applied(live)},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
-        ]
-        path = _path(kind, namespace, name)
-        await self._call("PATCH", "take_over", kind, path, name=name, body=patch, content_type=_JSON_PATCH)
+        for left in reversed(range(_TAKE_OVER_TRIES)):
+            live = await self.get(kind, namespace, name)
+            if not is_as_created(live):
+                return
+            patch = [
+                {"op": "replace", "path": "/metadata/managedFields", "value": as_applied(live)},
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+            ]
+            path = _path(kind, namespace, name)
+            try:
+                await self._call("PATCH", "take_over", kind, path, name=name, body=patch, content_type=_JSON_PATCH)
+                return
+            except Conflict:
+                # Whoever edits a Deployment makes its controller write, too, at this very moment.
+                if not left:
+                    raise
 
     async def replace_spec(self, kind: Kind, obj: Mapping[str, Any], *, uid: str) -> Object:
         """Give the object with this uid the whole ``spec`` of ``obj``, whoever owns its fields; returns it."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.demo.models.corpus import Fable, conversations, read_fables, told, turns_of
+from examples.demo.models.corpus import Fable, asked, conversations, read_fables, told, turns_of
 
 FABLES = read_fables()
 
@@ -44,10 +44,10 @@ def test_the_demo_s_question_is_asked_in_training() -> None:
 
 
 def test_no_question_has_two_answers() -> None:
-    asked: dict[str, str] = {}
+    known: dict[str, str] = {}
     for questions, answer in turns_of(FABLES):
         for question in questions:
-            assert asked.setdefault(question, answer) == answer
+            assert known.setdefault(question, answer) == answer
 
 
 def test_a_pass_asks_for_every_answer() -> None:
@@ -67,3 +67,23 @@ def test_the_same_seed_gives_the_same_conversations() -> None:
     assert first == second
     assert first != other
     assert {len(conversation) for conversation in first} == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("questions", "want"),
+    [
+        pytest.param(("Hello", "Hi", "Who are you?", "Help"), 3, id="more than wanted"),
+        pytest.param(("Hello", "Who are you?"), 2, id="fewer than wanted"),
+    ],
+)
+def test_what_is_learned_is_asked_as_people_put_it(questions: tuple[str, ...], want: int) -> None:
+    found = asked(questions, count=3, seed=1)
+    assert len(set(found)) == want
+    assert set(found) <= set(questions)
+
+
+def test_the_same_questions_are_asked_each_time() -> None:
+    answers = {answer.partition("\n")[0]: questions for questions, answer in turns_of(FABLES)}
+    first = asked(answers["The Fox and the Grapes"], count=3, seed=1)
+    assert first == asked(answers["The Fox and the Grapes"], count=3, seed=1)
+    assert all("fox and the grapes" in question.lower() for question in first)
