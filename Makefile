@@ -36,9 +36,9 @@ demo: venv ## a local cluster with the operator and two served models
 demo-down: venv ## end the demo; nothing stays
 	$(BIN)/python -m examples.demo down
 
-# One process has the real node, one the engines outside pods; most of all else waits for a cluster.
+# One process has the real node, one the engines outside pods; all else waits for a cluster most of the time.
 test: check prepare ## everything but the long ones
-	$(BIN)/pytest -m "not soak" -n 3 --no-loadscope-reorder
+	$(BIN)/pytest -m "not soak" -n 4 --no-loadscope-reorder
 
 soak: prepare ## the long ones
 	$(BIN)/pytest -m soak

@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
-    """Say what runs side by side where there are several processes (`-n 3`)."""
+    """Say what runs side by side where there are several processes (`-n 4`)."""
     return SideBySide(config, log)
 
 

@@ -82,6 +82,19 @@ def test_a_fake_node_holds_as_many_pods_as_it_has_gpus(cluster: Cluster, h100: s
     assert "Insufficient nvidia.com/gpu" in condition["message"]
 
 
+def test_a_fake_node_keeps_a_lease_like_a_kubelet(cluster: Cluster, plain: str) -> None:
+    """A cordon does not put its next sign of life off, as it would where kwok only writes the node's status."""
+
+    def renewed() -> str:
+        lease = cluster.kubectl("-n", "kube-node-lease", "get", "lease", plain, "-o", "json", check=False)
+        return str(json.loads(lease)["spec"]["renewTime"]) if lease else ""
+
+    wait_until("its lease", lambda: bool(renewed()), timeout_seconds=30)
+    first = renewed()
+    cluster.kubectl("cordon", plain)
+    wait_until("its renewal", lambda: renewed() > first, timeout_seconds=30)
+
+
 def test_a_deployment_becomes_available(cluster: Cluster, plain: str) -> None:
     assert plain == "plain-0"
     labels = {"app": "web"}

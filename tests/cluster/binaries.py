@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.folders import cache_folder
-from tests.cluster.golang import build, download_modules, ensure_go, planned_version, sources_of, write_stages
+from tests.cluster.golang import STAGES, build, download_modules, ensure_go, planned_version, sources_of, write_stages
+from tests.cluster.images.cache import content_key
 from tests.cluster.locks import file_lock
 from tests.cluster.progress import say
 from tests.cluster.releases import ReleaseSource, architecture, official_releases
@@ -81,7 +82,7 @@ class Store:
     @property
     def stages(self) -> Path:
         """Return where kwok's stages are, or will be."""
-        return self.given_stages or self.folder("kwok") / STAGES_FILE
+        return self.given_stages or self.folder("kwok") / f"{content_key(*STAGES)}-{STAGES_FILE}"
 
 
 def find_installed(tool: Tool, environment: Mapping[str, str]) -> Path | None:

@@ -19,7 +19,9 @@ SOURCES = Path(__file__).parent / "kubebox"
 KWOK_MODULE = "sigs.k8s.io/kwok"
 OWN_FOLDERS = ("kubectl", "pause", "greeter")
 """Packages whose program is in a folder of its own."""
-STAGES = ("node/fast/node-*.yaml", "node/heartbeat/node-*.yaml", "pod/fast/pod-*.yaml")
+STAGES = ("node/fast/node-*.yaml", "node/heartbeat-with-lease/node-*.yaml", "pod/fast/pod-*.yaml")
+"""Nodes keep a lease. Without one each change of a node, such as a cordon, puts its next sign of life off, and two of
+them were enough for it to be taken for dead, with all its pods."""
 
 
 @dataclass(frozen=True, slots=True)

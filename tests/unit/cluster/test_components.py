@@ -4,6 +4,7 @@ import pytest
 
 from tests.cluster import controlplane, realnode
 from tests.cluster.folders import RunFolder
+from tests.cluster.golang import STAGES
 from tests.cluster.namespace import NetworkNamespace
 from tests.cluster.nodes import ROOMY, kwok_node
 
@@ -32,6 +33,11 @@ def test_kwok_plays_only_the_nodes_with_its_annotation() -> None:
     args = controlplane.kwok(FOLDER, stages=Path("stages.yaml")).args
     assert "--manage-all-nodes=false" in args
     assert "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake" in args
+
+
+def test_kwok_s_nodes_live_by_a_lease_which_no_change_of_the_node_puts_off() -> None:
+    assert "--node-lease-duration-seconds=40" in controlplane.kwok(FOLDER, stages=Path("stages.yaml")).args
+    assert [pattern for pattern in STAGES if "heartbeat" in pattern] == ["node/heartbeat-with-lease/node-*.yaml"]
 
 
 @pytest.mark.parametrize(
