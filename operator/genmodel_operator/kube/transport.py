@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from kubernetes.aio.client import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
 from yarl import URL
+
+from genmodel_operator.kube.library import Configuration, RESTClientObject
 
 
 class Transport:
