@@ -14,8 +14,8 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench import shipped
+from examples.demo.steps import ROOT
 
-ROOT = Path(__file__).parent.parent
 METRICS_PORT = 8080
 WRITES = ("apply", "apply_status", "create", "delete", "replace_spec", "take_over")
 START_SECONDS = 300.0

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from examples.demo.models import chat_model, minilm_model
+from examples.demo.steps import ROOT
 from tests.cluster.binaries import acquire
 from tests.cluster.environment import Environment, detect
 from tests.cluster.errors import ClusterError
@@ -19,7 +19,6 @@ from tests.cluster.prerequisites import ensure_prerequisites
 from tests.cluster.tools import CONTROL_PLANE_TOOLS, NODE_TOOLS
 from tests.scanners.programs import scanner_programs
 
-ROOT = Path(__file__).parent.parent
 Steps = Mapping[str, Callable[[], object]]
 """What is made, in order, by what people call it."""
 

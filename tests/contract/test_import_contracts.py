@@ -13,7 +13,7 @@ OPERATOR, RUNTIME = Path("operator/genmodel_operator"), Path("runtime/genmodel_r
 PURE, KOPF, KUBE, RUNTIME_ALONE, SHARED, STANDS_ALONE = (
     "The core is pure: no client, clock, environment, file, chance or log",
     "Only handlers knows kopf",
-    "Only kube.library knows the API server's client library",
+    "Only kube.kubernetes_aio knows the API server's client library",
     "The runtime never imports the operator",
     "The operator takes only the contract and the choice of files from the runtime",
     "What both packages share stands alone",

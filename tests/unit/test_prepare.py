@@ -1,5 +1,7 @@
 """What is made before the tests, by what the machine can run, and what is said where it fails."""
 
+from functools import partial
+
 import pytest
 
 from tests import prepare
@@ -56,7 +58,7 @@ class Recorded:
             raise ClusterError("no space left")
 
     def steps(self, *names: str) -> prepare.Steps:
-        return {name: lambda name=name: self.step(name) for name in names}  # type: ignore[misc]
+        return {name: partial(self.step, name) for name in names}
 
 
 def test_all_sides_are_taken_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,8 @@ from genmodel_operator.api.labels import FIELD_MANAGER
 from genmodel_operator.kube.apply import as_applied, is_as_created
 from genmodel_operator.kube.errors import Conflict, Expired, KubeError, NotFound, NotLeading, Unreachable, error_from
 from genmodel_operator.kube.kinds import CONTROLLER_REVISION, LEASE, POD, Kind
-from genmodel_operator.kube.library import Configuration
-from genmodel_operator.kube.library import config as kube_config
+from genmodel_operator.kube.kubernetes_aio import Configuration
+from genmodel_operator.kube.kubernetes_aio import config as kube_config
 from genmodel_operator.kube.transport import Transport
 from genmodel_operator.settings import Settings
 

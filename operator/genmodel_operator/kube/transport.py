@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from genmodel_operator.kube.library import Configuration, RESTClientObject
+from genmodel_operator.kube.kubernetes_aio import Configuration, RESTClientObject
 
 
 class Transport:
